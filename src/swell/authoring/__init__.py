@@ -1,0 +1,1 @@
+"""How a flow is declared: the flow object, decorators, parameters, parsing and checks."""

@@ -1,0 +1,1 @@
+"""HTML reports of a step: components, rendering, and the public names users import."""

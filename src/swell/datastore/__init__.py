@@ -1,0 +1,1 @@
+"""Artifacts, items and logs over a Storage."""

@@ -1,0 +1,1 @@
+"""Step and flow decorators, one small file each."""

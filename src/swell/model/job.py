@@ -1,0 +1,152 @@
+"""What a backend is given to run, and what it reports."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+from swell.model.cause import Evidence
+from swell.model.ids import JobId
+from swell.model.record import ItemRef, Usage
+from swell.model.resources import Resources
+
+
+class StepPlan(msgspec.Struct, frozen=True):
+    """What decorators decided for a step, before the run.
+
+    ``attempts`` counts attempts with user code; ``fallback_attempts`` those that only
+    record a failure (``@catch``). ``retry_wait_s`` is the wait before the first retry,
+    times ``retry_backoff`` for each further one; None leaves it to the backend.
+    ``fresh_because`` forces a fresh interpreter and says why.
+    """
+
+    step: str
+    backend: str = "local"
+    resources: Resources = Resources()
+    attempts: int = 1
+    fallback_attempts: int = 0
+    retry_wait_s: float | None = None
+    retry_backoff: float = 1.0
+    timeout_s: float | None = None
+    fresh_because: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+class Frame(msgspec.Struct, frozen=True, array_like=True):
+    """One foreach around a task: the split step, its variable, size, this task's item."""
+
+    step: str
+    var: str
+    num_splits: int
+    index: int
+    item: ItemRef
+
+
+class Gang(msgspec.Struct, frozen=True, array_like=True):
+    """A task's place among ``num_nodes`` tasks that run together; node 0 is control."""
+
+    node_index: int
+    num_nodes: int
+    control_task: str
+    main_ip: str = "127.0.0.1"
+
+
+class Fallback(msgspec.Struct, frozen=True, array_like=True):
+    """An attempt that runs no user code: it records that the attempts before it died."""
+
+    attempts_made: int
+    cause: str
+    message: str
+
+
+class Inputs(msgspec.Struct, frozen=True, array_like=True):
+    """What a task reads: the encoded results of its parents.
+
+    ``records`` holds encoded ``Record``s by value; where they are many, ``pack`` is the
+    path of one file of them (see ``datastore.packs``). ``paths`` are the parents'
+    ``run/step/task``, in the same order; for joins in split order.
+    """
+
+    paths: tuple[str, ...] = ()
+    records: tuple[bytes, ...] = ()
+    pack: str | None = None
+    stacks: tuple[tuple[Frame, ...], ...] = ()
+
+
+class Launch(msgspec.Struct, frozen=True, array_like=True):
+    """All that one attempt is given besides what its whole run shares (RunContext).
+
+    ``stack`` lists the foreaches around the task, outermost first; ``rounds`` the
+    rounds of recursive switches on the way.
+    """
+
+    job: JobId
+    step: str
+    attempts: int
+    inputs: Inputs
+    stack: tuple[Frame, ...] = ()
+    rounds: tuple[int, ...] = ()
+    gang: Gang | None = None
+    fallback: Fallback | None = None
+    timeout_s: float | None = None
+    fresh_because: str | None = None
+    resources: Resources = Resources()
+
+
+class RunContext(msgspec.Struct, frozen=True):
+    """What all tasks of a run share; sent once. ``parameters`` is an encoded Record."""
+
+    flow: str
+    run: str
+    user: str
+    namespace: str | None
+    tags: tuple[str, ...]
+    origin_run: str | None
+    datastore: str
+    metadata: str
+    parameters: bytes
+    script: str
+    graph_info: bytes = b""
+    project: dict[str, str] = {}
+    client_namespace: str | None = None
+
+
+class JobState(enum.Enum):
+    """What a backend can know of a job. There is no success here: see Outcome."""
+
+    PENDING = "pending"
+    """Accepted, not yet running."""
+    RUNNING = "running"
+    """Its process exists."""
+    EXITED = "exited"
+    """Its process ended."""
+    LOST = "lost"
+    """It cannot be found any more."""
+
+
+class JobUpdate(msgspec.Struct, frozen=True):
+    """A backend's report on one job. ``at`` is Unix seconds.
+
+    ``result`` holds the encoded AttemptResult, if the attempt left a whole one;
+    ``evidence`` and ``usage`` come with EXITED and LOST. ``pid`` comes with RUNNING.
+    """
+
+    job: JobId
+    state: JobState
+    at: float
+    pid: int | None = None
+    result: bytes | None = None
+    evidence: Evidence | None = None
+    usage: Usage | None = None
+    note: str = ""
+
+
+class Intent(msgspec.Struct, frozen=True):
+    """A submission that was written down before it was made."""
+
+    name: str
+    jobs: tuple[JobId, ...]
+    backend: str
+    engine_id: str | None = None
+    made_at: float = 0.0

@@ -1,0 +1,147 @@
+"""What an attempt leaves: its Record of artifacts and its Outcome."""
+
+from __future__ import annotations
+
+import msgspec
+
+from swell.model.cause import Cause
+
+INLINE_VALUE_BYTES = 16 * 1024
+"""A serialised value up to this size stands in the Record itself."""
+INLINE_RECORD_BYTES = 64 * 1024
+"""Inline values of one Record together; past it, further ones become Blobs."""
+
+
+class ArtifactRef(msgspec.Struct, frozen=True, array_like=True):
+    """Where one artifact is, and what is known of it without loading it.
+
+    Exactly one of ``inline`` (serialised bytes) and ``key`` (a Blob's BLAKE3 hex key)
+    is set. ``size`` is the number of serialised bytes, ``encoding`` names the
+    serialiser ('pickle', or 'cloudpickle-3.11' for values pickled by value, which only
+    that Python minor version reads). ``store`` names the datastore of a Blob; None is
+    the run's own.
+    """
+
+    inline: bytes | None
+    key: str | None
+    size: int
+    type: str
+    preview: str
+    encoding: str = "pickle"
+    store: str | None = None
+
+
+class CardRef(msgspec.Struct, frozen=True, array_like=True):
+    """A rendered card: a Blob of self-contained HTML, ``hash`` its SHA-1 for people to type."""
+
+    type: str
+    id: str | None
+    hash: str
+    key: str
+    size: int
+
+
+class Record(msgspec.Struct, frozen=True, array_like=True):
+    """Artifacts by name, and cards."""
+
+    artifacts: dict[str, ArtifactRef] = {}
+    cards: tuple[CardRef, ...] = ()
+
+
+class Items(msgspec.Struct, frozen=True, array_like=True):
+    """The items of a foreach, each readable by itself.
+
+    One of: ``range`` (start, step; item i is start + i*step), ``inline`` (one pickle an
+    item), ``key`` (a Blob with an offset table), or none of them (``num_parallel``,
+    whose items are the node indices).
+    """
+
+    range: tuple[int, int] | None = None
+    inline: tuple[bytes, ...] | None = None
+    key: str | None = None
+    store: str | None = None
+
+    def ref(self, index: int) -> ItemRef:
+        """Where item ``index`` is."""
+        if self.range is not None:
+            start, stride = self.range
+            return ItemRef(number=start + index * stride)
+        if self.inline is not None:
+            return ItemRef(inline=self.inline[index])
+        if self.key is not None:
+            return ItemRef(key=self.key, position=index, store=self.store)
+        return ItemRef(number=index)
+
+
+class ItemRef(msgspec.Struct, frozen=True, array_like=True):
+    """One foreach item: a number, a pickle, or a position in a Blob of items."""
+
+    number: int | None = None
+    inline: bytes | None = None
+    key: str | None = None
+    position: int = 0
+    store: str | None = None
+
+
+class Split(msgspec.Struct, frozen=True, array_like=True):
+    """A foreach or gang that a step opened: variable, number of children, their items."""
+
+    var: str
+    num: int
+    items: Items
+    is_gang: bool = False
+
+
+class Transition(msgspec.Struct, frozen=True, array_like=True):
+    """Where a step goes: ``targets`` in order (one, for a switch the chosen one)."""
+
+    targets: tuple[str, ...] = ()
+    split: Split | None = None
+
+
+class ErrorInfo(msgspec.Struct, frozen=True, array_like=True):
+    """A user's exception in words; ``traceback`` begins at the user's own frame."""
+
+    type: str
+    text: str
+    traceback: str
+
+
+class Usage(msgspec.Struct, frozen=True, array_like=True):
+    """What an attempt used: the kernel's own peak in MB, processor seconds.
+
+    ``how`` names the counter the peak comes from.
+    """
+
+    peak_memory_mb: float | None = None
+    cpu_s: float | None = None
+    how: str = ""
+
+
+class Outcome(msgspec.Struct, frozen=True, array_like=True):
+    """What an attempt says of itself. Times are Unix seconds of the attempt's clock.
+
+    ``caught`` marks an attempt that failed and was taken by ``@catch``: it counts as ok
+    for what follows, but is not successful.
+    """
+
+    ok: bool
+    cause: Cause = Cause.OK
+    message: str = ""
+    error: ErrorInfo | None = None
+    transition: Transition | None = None
+    caught: bool = False
+    retryable: bool = True
+    started_at: float = 0.0
+    ended_at: float = 0.0
+
+
+class AttemptResult(msgspec.Struct, frozen=True, array_like=True):
+    """The one final object of an attempt: Outcome and Record together.
+
+    ``metadata`` holds facts that tools read: name → (type, value).
+    """
+
+    outcome: Outcome
+    record: Record
+    metadata: dict[str, tuple[str, str]] = {}

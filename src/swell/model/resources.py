@@ -1,0 +1,15 @@
+"""What a task asks of the machine it runs on."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Resources(msgspec.Struct, frozen=True):
+    """cpu in cores, memory, disk and shared memory in MB; None means not said."""
+
+    cpu: float | None = None
+    memory_mb: int | None = None
+    gpu: int | None = None
+    disk_mb: int | None = None
+    shared_memory_mb: int | None = None

@@ -1,0 +1,166 @@
+"""What happens to a run, and what is to be done: the words of the scheduler."""
+
+from __future__ import annotations
+
+import msgspec
+
+from swell.model.ids import JobId
+from swell.model.job import Fallback
+from swell.model.record import Outcome, Transition
+
+# --- events: what happened ---------------------------------------------------
+
+
+class RunStarted(msgspec.Struct, frozen=True):
+    """The run exists and its parameters are stored. ``at`` is Unix seconds, as everywhere."""
+
+    at: float
+
+
+class AttemptFinished(msgspec.Struct, frozen=True):
+    """An attempt ended. Where it left no Outcome, the loop made one from the evidence.
+
+    ``uncounted`` marks ends that do not use up the user's retries (host lost, spot, image).
+    """
+
+    at: float
+    job: JobId
+    outcome: Outcome
+    uncounted: bool = False
+
+
+class Interrupted(msgspec.Struct, frozen=True):
+    """The run is to end now: a signal, a closed terminal, a request."""
+
+    at: float
+    why: str
+
+
+class Tick(msgspec.Struct, frozen=True):
+    """Time has passed."""
+
+    at: float
+
+
+Event = RunStarted | AttemptFinished | Interrupted | Tick
+
+
+# --- commands: what is to be done --------------------------------------------
+
+
+class Start(msgspec.Struct, frozen=True):
+    """One attempt to start.
+
+    ``is_new`` marks a task's first attempt: the task itself is to be recorded.
+    ``splits`` are the open foreaches around it, outermost first, each as (id of the
+    split task, index of this task in it); ``rounds`` its rounds of recursion.
+    ``parents`` are the ids of the tasks it reads, for joins in split order.
+    ``node`` is set for members of a gang: (node index, number of nodes, control task).
+    """
+
+    job: JobId
+    step: str
+    parents: tuple[str, ...]
+    splits: tuple[tuple[str, int], ...] = ()
+    rounds: tuple[int, ...] = ()
+    is_new: bool = True
+    node: tuple[int, int, str] | None = None
+    fallback: Fallback | None = None
+
+
+class StartAttempts(msgspec.Struct, frozen=True):
+    """Attempts of one step that are to start together."""
+
+    step: str
+    starts: tuple[Start, ...]
+
+
+class Adopted(msgspec.Struct, frozen=True):
+    """A task taken over from the origin run by reference: ``origin`` is its id there."""
+
+    start: Start
+    origin: str
+
+
+class AdoptTasks(msgspec.Struct, frozen=True):
+    """Tasks of one step that resume takes over instead of running them."""
+
+    step: str
+    adopted: tuple[Adopted, ...]
+
+
+class CancelAttempts(msgspec.Struct, frozen=True):
+    """Attempts to end now."""
+
+    jobs: tuple[JobId, ...]
+    why: str
+
+
+class RetryLater(msgspec.Struct, frozen=True):
+    """An attempt failed and another follows at ``at``; ``attempt`` is the next one's number."""
+
+    job: JobId
+    step: str
+    attempt: int
+    at: float
+    outcome: Outcome
+
+
+class TaskFailedForGood(msgspec.Struct, frozen=True):
+    """A task is out of attempts."""
+
+    job: JobId
+    step: str
+    outcome: Outcome
+
+
+class SplitOpened(msgspec.Struct, frozen=True):
+    """A foreach or gang opened ``num`` children of ``step``; told to the user."""
+
+    task: str
+    step: str
+    num: int
+
+
+class WakeAt(msgspec.Struct, frozen=True):
+    """Send a Tick at ``at`` (Unix seconds) or soon after; replaces an earlier one."""
+
+    at: float
+
+
+class Finish(msgspec.Struct, frozen=True):
+    """Nothing runs and nothing more will: the run is over."""
+
+    ok: bool
+    interrupted: bool = False
+    why: str = ""
+
+
+Command = (
+    StartAttempts
+    | AdoptTasks
+    | CancelAttempts
+    | RetryLater
+    | TaskFailedForGood
+    | SplitOpened
+    | WakeAt
+    | Finish
+)
+
+
+# --- what resume knows of the origin -----------------------------------------
+
+
+class TaskKey(msgspec.Struct, frozen=True, order=True):
+    """A task's place in any run of its flow: step, foreach indices, rounds of recursion."""
+
+    step: str
+    indices: tuple[int, ...] = ()
+    rounds: tuple[int, ...] = ()
+
+
+class OriginTask(msgspec.Struct, frozen=True):
+    """A task of the origin run that ended ok, and where it went."""
+
+    task: str
+    transition: Transition | None

@@ -1,0 +1,1 @@
+"""Protocols between floors; no behaviour, no imports beyond model."""

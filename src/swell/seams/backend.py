@@ -1,0 +1,41 @@
+"""Whatever runs jobs: this machine's processes, AWS Batch, and later others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Protocol
+
+from swell.model.ids import JobId
+from swell.model.job import Intent, JobUpdate, Launch
+
+Report = Callable[[Sequence[JobUpdate]], None]
+"""Takes updates in the order they happened; may be called from any thread."""
+
+
+class Backend(Protocol):
+    """Runs Launches as jobs and reports what becomes of them.
+
+    Every job that was submitted ends in exactly one EXITED or LOST, also after
+    ``cancel``; ``close`` ends what is left and returns when no process of any job is
+    alive.
+    """
+
+    def start(self, report: Report) -> None:
+        """Begin; called once, before ``submit``."""
+        ...
+
+    def submit(self, launches: Sequence[Launch]) -> None:
+        """Take ``launches``; never blocks. Launches of one step come together."""
+        ...
+
+    def adopt(self, intents: Sequence[Intent]) -> None:
+        """Find the jobs of a driver that died and report on them from now on."""
+        ...
+
+    def cancel(self, jobs: Collection[JobId], why: str) -> None:
+        """Ask for an end; it arrives as an update. Unknown jobs are ignored."""
+        ...
+
+    def close(self) -> None:
+        """End all jobs that still run, and everything this backend started."""
+        ...

@@ -1,0 +1,50 @@
+"""Where Blobs live: four operations over keys and bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+
+class Entry(NamedTuple):
+    """A stored key, its size in bytes and its age by the store's own clock (Unix seconds)."""
+
+    key: str
+    size: int
+    modified_at: float
+
+
+class Storage(Protocol):
+    """Keys are ``/``-separated ASCII; values are immutable once written.
+
+    All methods raise StoreError naming the key and the place; ``retryable`` where a
+    second try can help.
+    """
+
+    @property
+    def url(self) -> str:
+        """The address of this store, as a person would type it."""
+        ...
+
+    def write(self, key: str, buffers: Sequence[bytes | memoryview]) -> bool:
+        """Write ``buffers`` one after the other under ``key``: whole or not at all.
+
+        False, with nothing written, when ``key`` is already there.
+        """
+        ...
+
+    def read(self, key: str, start: int = 0, length: int | None = None) -> memoryview:
+        """The bytes from ``start``, at most ``length``. Raises DataMissing for no such key.
+
+        A local store returns a private mapping: writing to a copy of it never reaches
+        the store.
+        """
+        ...
+
+    def list(self, prefix: str, after: str = "") -> Iterator[Entry]:
+        """Keys under ``prefix`` in order, those behind ``after`` only."""
+        ...
+
+    def delete(self, keys: Collection[str]) -> None:
+        """Delete ``keys``; one that is not there is no error."""
+        ...
