@@ -8,7 +8,7 @@ import msgspec
 
 from swell.model.cause import Evidence
 from swell.model.ids import JobId
-from swell.model.record import ItemRef, Usage
+from swell.model.record import ItemRef, Items, Usage
 from swell.model.resources import Resources
 
 
@@ -60,18 +60,32 @@ class Fallback(msgspec.Struct, frozen=True, array_like=True):
     message: str
 
 
-class Inputs(msgspec.Struct, frozen=True, array_like=True):
-    """What a task reads: the encoded results of its parents.
+class Opened(msgspec.Struct, frozen=True, array_like=True):
+    """A foreach that a task opened: its step, variable, size and items."""
 
-    ``records`` holds encoded ``Record``s by value; where they are many, ``pack`` is the
-    path of one file of them (see ``datastore.packs``). ``paths`` are the parents'
-    ``run/step/task``, in the same order; for joins in split order.
+    step: str
+    var: str
+    num_splits: int
+    items: Items
+
+    def frame(self, index: int) -> Frame:
+        """The frame of child ``index``."""
+        return Frame(self.step, self.var, self.num_splits, index, self.items.ref(index))
+
+
+class Inputs(msgspec.Struct, frozen=True, array_like=True):
+    """What a task reads: the encoded Records of its parents.
+
+    ``tasks`` are the parents as 'step/task', for joins in split order. ``records`` holds
+    their Records by value; where they are many, ``pack`` is the path of one file of them
+    (see ``datastore.packs``). ``opened`` is the foreach that a join closes; None for the
+    join of static branches.
     """
 
-    paths: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
     records: tuple[bytes, ...] = ()
     pack: str | None = None
-    stacks: tuple[tuple[Frame, ...], ...] = ()
+    opened: Opened | None = None
 
 
 class Launch(msgspec.Struct, frozen=True, array_like=True):
@@ -107,9 +121,8 @@ class RunContext(msgspec.Struct, frozen=True):
     metadata: str
     parameters: bytes
     script: str
-    graph_info: bytes = b""
+    max_num_splits: int = 100
     project: dict[str, str] = {}
-    client_namespace: str | None = None
 
 
 class JobState(enum.Enum):

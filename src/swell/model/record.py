@@ -137,11 +137,11 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True):
 
 
 class AttemptResult(msgspec.Struct, frozen=True, array_like=True):
-    """The one final object of an attempt: Outcome and Record together.
+    """The one final object of an attempt: Outcome and encoded Record together.
 
     ``metadata`` holds facts that tools read: name → (type, value).
     """
 
     outcome: Outcome
-    record: Record
+    record: msgspec.Raw
     metadata: dict[str, tuple[str, str]] = {}
