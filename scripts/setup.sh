@@ -1,0 +1,26 @@
+#!/bin/sh
+# Makes the environment: setup.sh PYTHON VENV STAMP. Says in one line how long it took.
+set -eu
+python=$1 venv=$2 stamp=$3
+start=$(date +%s)
+
+if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+    echo "swell needs Python 3.10 or newer, and '$python' is not one. Name one: make PYTHON=/path/to/python3.11" >&2
+    exit 1
+fi
+if [ ! -x "$venv/bin/python" ]; then
+    echo "making $venv with $("$python" --version)"
+    "$python" -m venv "$venv" || {
+        echo "'$python -m venv' failed. On Debian and Ubuntu: apt-get install python3-venv" >&2
+        exit 1
+    }
+fi
+# uv installs in seconds what takes pip a minute; pip is the way where uv cannot be had.
+if "$venv/bin/uv" --version >/dev/null 2>&1 || "$venv/bin/pip" install -q uv; then
+    "$venv/bin/uv" pip install -q --python "$venv/bin/python" -c constraints.txt -e '.[test,examples]'
+else
+    "$venv/bin/pip" install -q -c constraints.txt -e '.[test,examples]'
+fi
+rm -f "$venv"/.ready-*
+touch "$stamp"
+echo "ok    set-up    $(($(date +%s) - start)).0 s"
