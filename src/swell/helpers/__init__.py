@@ -1,0 +1,1 @@
+"""Small tools that scripts import beside their flow: processes, timing, requirement files."""
