@@ -74,6 +74,10 @@ class TaskContext(Protocol):
         """Make ``current.<name>`` answer ``value`` during this attempt."""
         ...
 
+    def get_current(self, name: str) -> object:
+        """What a decorator around this one gave ``set_current`` for ``name``, else None."""
+        ...
+
     def replace_step(self, call: Callable[..., object]) -> None:
         """Run ``call(flow)`` or, in a join, ``call(flow, inputs)`` instead of the step.
 
