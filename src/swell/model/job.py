@@ -18,6 +18,8 @@ class StepPlan(msgspec.Struct, frozen=True):
     ``attempts`` counts attempts with user code; ``fallback_attempts`` those that only
     record a failure (``@catch``). ``retry_wait_s`` is the wait before the first retry,
     times ``retry_backoff`` for each further one; None leaves it to the backend.
+    ``uncounted_attempts`` bounds repeats that are nobody's fault (host lost, spot, image);
+    0 forbids them.
     ``fresh_because`` forces a fresh interpreter and says why.
     """
 
@@ -28,6 +30,7 @@ class StepPlan(msgspec.Struct, frozen=True):
     fallback_attempts: int = 0
     retry_wait_s: float | None = None
     retry_backoff: float = 1.0
+    uncounted_attempts: int = 10
     timeout_s: float | None = None
     fresh_because: str | None = None
     warnings: tuple[str, ...] = ()

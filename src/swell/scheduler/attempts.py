@@ -1,0 +1,104 @@
+"""Tasks and gangs between their first start and their end."""
+
+from __future__ import annotations
+
+from swell.model.cause import Cause
+from swell.model.ids import JobId
+from swell.model.job import Fallback
+from swell.model.record import Transition
+from swell.scheduler.events import AttemptFinished, Start
+from swell.scheduler.ready import Block
+from swell.scheduler.retry import NextAttempt, Tries
+from swell.scheduler.scopes import gang_member_name
+
+_NO_TRIES = Tries()
+
+
+class Work:
+    """One task that was started, or a whole gang (then ``gang`` is set and ``name`` is
+    the control task's); ``attempt`` is the running one, or the next."""
+
+    __slots__ = ("attempt", "block", "fallback", "gang", "id", "index", "name", "tries")
+
+    def __init__(self, block: Block, index: int) -> None:
+        self.block = block
+        self.index = index
+        self.id = block.offset + index
+        self.name = str(self.id)
+        self.attempt = 0
+        self.tries = _NO_TRIES
+        self.fallback: Fallback | None = None
+        self.gang: Gang | None = Gang(block.end - block.index) if block.is_gang else None
+
+    @property
+    def size(self) -> int:
+        """How many attempts it starts at once."""
+        return self.gang.size if self.gang else 1
+
+    def starts(self) -> tuple[Start, ...]:
+        """What to start: one, or all members in node order."""
+        if self.gang is None:
+            return (self.start(),)
+        parents = self.block.parent_names()
+        return tuple([self._member_start(node, parents) for node in range(self.gang.size)])
+
+    def start(self) -> Start:
+        """The start of a task that is no gang."""
+        block = self.block
+        return Start(
+            JobId(self.name, self.attempt),
+            block.step.name,
+            block.parent_names(),
+            block.scope.splits_at(self.index),
+            block.rounds(),
+            self.attempt == 0,
+            None,
+            self.fallback,
+        )
+
+    def _member_start(self, node: int, parents: tuple[str, ...]) -> Start:
+        assert self.gang is not None
+        block = self.block
+        return Start(
+            job=JobId(gang_member_name(self.id, node), self.attempt),
+            step=block.step.name,
+            parents=parents,
+            splits=block.scope.splits_at(node),
+            rounds=block.rounds(),
+            is_new=self.attempt == 0,
+            node=(node, self.gang.size, self.name),
+            fallback=self.fallback,
+        )
+
+    def try_again(self, following: NextAttempt) -> None:
+        """Become the next attempt."""
+        self.attempt += 1
+        self.tries = following.tries
+        self.fallback = following.fallback
+        if self.gang is not None:
+            self.gang = Gang(self.gang.size)
+
+
+class Gang:
+    """How far the members of a gang's running attempt are.
+
+    ``failure`` is the end of the member that failed first, ``following`` what was decided
+    then. A member that ended ok
+    hands on its transition only if all do.
+    """
+
+    __slots__ = ("causes", "failure", "following", "left", "size", "transitions")
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.left = size
+        self.failure: AttemptFinished | None = None
+        self.following: NextAttempt | None = None
+        self.transitions: list[Transition | None] = [None] * size
+        self.causes: list[Cause] = [Cause.CANCELLED] * size
+
+
+def node_of(name: str) -> int:
+    """A gang member's node, from its id."""
+    _, marker, node = name.partition("_node_")
+    return int(node) if marker else 0

@@ -1,0 +1,136 @@
+"""Work that may start, per step: the deepest step first, then the oldest task."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+
+import msgspec
+
+from swell.model.graph import Graph, Node, NodeType
+from swell.model.job import StepPlan
+from swell.scheduler.scopes import Scope
+
+
+class StepCounts(msgspec.Struct):
+    """How many tasks of one step are where.
+
+    ``waiting``: ready, or between two attempts. Members of a gang run until all have
+    ended. ``cancelled``: ended, or given up before a retry, because the run ends.
+    """
+
+    waiting: int = 0
+    running: int = 0
+    done: int = 0
+    failed: int = 0
+    adopted: int = 0
+    cancelled: int = 0
+
+    @property
+    def total(self) -> int:
+        """All tasks that came into being."""
+        ended = self.done + self.failed + self.adopted + self.cancelled
+        return self.waiting + self.running + ended
+
+
+class Block:
+    """Tasks of one step that were opened together: indices ``index`` to ``end`` of a scope.
+
+    The id of the task at index i is ``offset`` + i, so a foreach of a million is one
+    Block. ``parents`` are the ids they read, or the scope whose join this is. ``round``
+    counts rounds of a recursive step. A gang is always taken whole.
+    """
+
+    __slots__ = ("end", "index", "is_gang", "offset", "parents", "round", "scope", "step")
+
+    def __init__(
+        self,
+        step: StepState,
+        scope: Scope,
+        offset: int,
+        index: int,
+        end: int,
+        parents: tuple[str, ...] | Scope,
+    ) -> None:
+        self.step = step
+        self.scope = scope
+        self.offset = offset
+        self.index = index
+        self.end = end
+        self.parents = parents
+        self.round = 0
+        self.is_gang = False
+
+    def part(self, index: int, end: int) -> Block:
+        """The same for a part of the indices."""
+        part = Block(self.step, self.scope, self.offset, index, end, self.parents)
+        part.round = self.round
+        return part
+
+    def rounds(self) -> tuple[int, ...]:
+        """Rounds as a Start tells them: (k,) for a step that may go to itself, else ()."""
+        return (self.round,) if self.step.is_recursive else ()
+
+    def parent_names(self) -> tuple[str, ...]:
+        """Ids of the tasks that are read."""
+        parents = self.parents
+        return parents.arrived_names() if isinstance(parents, Scope) else parents
+
+
+class StepState:
+    """A step with its plan, its place in the order, its ready work and its counts."""
+
+    __slots__ = ("blocks", "counts", "depth", "is_recursive", "name", "node", "plan")
+
+    def __init__(self, node: Node, plan: StepPlan, depth: int) -> None:
+        self.name = node.name
+        self.node = node
+        self.plan = plan
+        self.depth = depth
+        self.is_recursive = node.type is NodeType.SWITCH and node.name in node.targets
+        self.blocks: deque[Block] = deque()
+        self.counts = StepCounts()
+
+
+class ReadyWork:
+    """The ready Blocks of all steps.
+
+    Finishing what was begun lets joins come early, so that few scopes are open at once.
+    """
+
+    def __init__(self, graph: Graph, plans: Mapping[str, StepPlan]) -> None:
+        order = graph.order or tuple(graph.nodes)
+        self._by_depth = [
+            StepState(graph.nodes[name], plans.get(name) or StepPlan(name), depth)
+            for depth, name in enumerate(order)
+        ]
+        self.steps = {step.name: step for step in self._by_depth}
+        # Bit k is set while step k has a Block: the deepest is found in one operation.
+        self._mask = 0
+
+    def __bool__(self) -> bool:
+        return self._mask != 0
+
+    def push(self, block: Block) -> None:
+        """Add ``block`` behind what its step has."""
+        block.step.blocks.append(block)
+        self._mask |= 1 << block.step.depth
+
+    def first(self) -> Block | None:
+        """What is to start next; it stays until ``drop_first``."""
+        if not self._mask:
+            return None
+        return self._by_depth[self._mask.bit_length() - 1].blocks[0]
+
+    def drop_first(self) -> None:
+        """Remove the Block that ``first`` gave."""
+        step = self._by_depth[self._mask.bit_length() - 1]
+        step.blocks.popleft()
+        if not step.blocks:
+            self._mask ^= 1 << step.depth
+
+    def clear(self) -> None:
+        """Forget all of it."""
+        for step in self._by_depth:
+            step.blocks.clear()
+        self._mask = 0

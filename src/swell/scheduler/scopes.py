@@ -1,0 +1,96 @@
+"""The open splits of a run: who has arrived at which join, eight bytes a child."""
+
+from __future__ import annotations
+
+from array import array
+
+from swell.errors import InternalError
+
+Splits = tuple[tuple[str, int], ...]
+"""(id of the split task, index in it) for each open foreach or gang, outermost first."""
+
+
+class Scope:
+    """One opened split, from its split task to its join; the root scope has no parent.
+
+    Each task runs in one innermost scope at one index. ``arrivals`` holds, by index, the
+    id of the task that reached the join (0 = not yet); ``missing`` counts those that
+    neither arrived nor were lost. A static split adds no level to ``splits``: its branches
+    are different steps already.
+    """
+
+    __slots__ = (
+        "arrivals",
+        "first",
+        "index",
+        "is_gang",
+        "is_static",
+        "missing",
+        "outer",
+        "parent",
+        "ran",
+        "split",
+        "was_lost",
+    )
+
+    def __init__(
+        self,
+        parent: Scope | None,
+        index: int,
+        *,
+        split: str = "0",
+        num: int = 1,
+        outer: Splits = (),
+        is_static: bool = True,
+    ) -> None:
+        self.parent = parent
+        self.index = index
+        self.split = split
+        self.outer = outer
+        self.is_static = is_static
+        self.arrivals = array("q", bytes(8 * num))
+        self.missing = num
+        self.ran = False
+        self.was_lost = False
+        self.is_gang = False
+        self.first = 0
+
+    def splits_at(self, index: int) -> Splits:
+        """The foreaches and gangs around the task at ``index``."""
+        if self.is_static:
+            return self.outer
+        return (*self.outer, (self.split, index))
+
+    def indices_at(self, index: int) -> tuple[int, ...]:
+        """The indices of ``splits_at``."""
+        outer = tuple([at for _, at in self.outer])
+        return outer if self.is_static else (*outer, index)
+
+    def arrive(self, index: int, task: int, *, ran: bool) -> bool:
+        """Task ``task`` reached the join; True when nobody is missing any more.
+
+        ``ran`` says that it, or something before it, was not adopted.
+        """
+        if self.arrivals[index]:
+            raise InternalError(f"Two tasks reached a join at index {index} of task {self.split}.")
+        self.arrivals[index] = task
+        self.missing -= 1
+        self.ran = self.ran or ran
+        return self.missing == 0
+
+    def lose(self) -> bool:
+        """A task here will never arrive; True when nobody is missing any more."""
+        self.missing -= 1
+        self.was_lost = True
+        return self.missing == 0
+
+    def arrived_names(self) -> tuple[str, ...]:
+        """Ids of all that arrived, in split order."""
+        if self.is_gang:
+            return tuple([gang_member_name(self.first, id - self.first) for id in self.arrivals])
+        return tuple([str(id) for id in self.arrivals])
+
+
+def gang_member_name(first: int, node: int) -> str:
+    """The id of a gang's member ``node``; ``first`` is the control task's."""
+    return f"{first}_node_{node}" if node else str(first)

@@ -1,0 +1,481 @@
+"""Decides what a run does next: events in, commands out; no I/O, no clock.
+
+Work that may start waits per step; the deepest step goes first, then the oldest task
+(`ready`). Open splits count who has reached their join (`scopes`). A gang starts whole:
+once it is next, nothing else starts until it has its slots, or, if it is larger than
+``max_workers``, until nothing else runs. So no gang starves, at the price of idle slots.
+Retries that are due stand before new work, but not before a gang that is next.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import msgspec
+
+from swell.errors import InternalError
+from swell.model.cause import Cause
+from swell.model.graph import Graph
+from swell.model.ids import JobId
+from swell.model.job import StepPlan
+from swell.model.record import Outcome, Transition
+from swell.scheduler.adoption import Adoption
+from swell.scheduler.attempts import Work, node_of
+from swell.scheduler.events import (
+    AttemptFinished,
+    CancelAttempts,
+    Command,
+    Event,
+    Finish,
+    Interrupted,
+    OriginTask,
+    RetryLater,
+    RunStarted,
+    SplitOpened,
+    Start,
+    StartAttempts,
+    TaskFailedForGood,
+    TaskKey,
+    WakeAt,
+)
+from swell.scheduler.ready import Block, ReadyWork, StepCounts, StepState
+from swell.scheduler.retry import next_attempt
+from swell.scheduler.scopes import Scope, gang_member_name
+from swell.scheduler.transitions import refusal
+
+ADOPTED_AT_ONCE = 10_000
+"""More is taken over in further portions (WakeAt now), so that commands stay bounded."""
+
+_NO_ORIGIN: Mapping[TaskKey, OriginTask] = MappingProxyType({})
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """``max_workers`` attempts in flight at once; ``max_num_splits`` children of a foreach.
+
+    ``keep_going`` finishes what does not depend on a failure.
+    """
+
+    max_workers: int = 16
+    max_num_splits: int = 100
+    keep_going: bool = False
+
+
+class RunState:
+    """One run of ``graph``; ``plans`` by step, ``origin`` what resume takes over.
+
+    Belongs to one thread. A task is adopted only if all it reads was adopted: what ran
+    again never meets old results computed without it.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        plans: Mapping[str, StepPlan],
+        limits: Limits,
+        origin: Mapping[TaskKey, OriginTask] = _NO_ORIGIN,
+    ) -> None:
+        self._graph = graph
+        self._limits = limits
+        self._ready = ReadyWork(graph, plans)
+        self._steps = self._ready.steps
+        self._adoption = Adoption(origin)
+        self._root = Scope(None, 0)
+        self._next_id = 1
+        self._running: dict[str, Work] = {}
+        self._next_gang: Work | None = None
+        self._due: deque[Work] = deque()
+        self._waiting: list[tuple[float, int, Work]] = []
+        self._now = 0.0
+        self._wake_at: float | None = None
+        self._begun = False
+        self._ended_well = False
+        self._stopping = False
+        self._interrupted = False
+        self._finished = False
+        self._why = ""
+        self._told: list[Command] = []
+        self._starts: dict[str, list[Start]] = {}
+
+    # --- for the loop ------------------------------------------------------
+
+    def handle(self, event: Event) -> list[Command]:
+        """What ``event`` leads to."""
+        return self.handle_all((event,))
+
+    def handle_all(self, events: Sequence[Event]) -> list[Command]:
+        """What ``events`` lead to, taken in order; starts are grouped over all of them.
+
+        Adoptions come first, parents before children. Empty once Finish was given.
+        """
+        if self._finished:
+            return []
+        for event in events:
+            self._now = max(self._now, event.at)
+            if isinstance(event, AttemptFinished):
+                self._attempt_finished(event)
+            elif isinstance(event, RunStarted):
+                self._begin()
+            elif isinstance(event, Interrupted):
+                self._interrupted = True
+                self._stop(event.why)
+            else:
+                self._wake_at = None
+        if not self._stopping:
+            self._adopt_some()
+            self._start_ready()
+        commands = [*self._adoption.take_commands(self._steps), *self._told]
+        commands += [StartAttempts(step, tuple(starts)) for step, starts in self._starts.items()]
+        self._told = []
+        self._starts = {}
+        commands += self._wake_or_finish()
+        return commands
+
+    def counts(self) -> dict[str, StepCounts]:
+        """Live counts per step, in topological order; not to be changed."""
+        return {name: step.counts for name, step in self._steps.items()}
+
+    @property
+    def in_flight(self) -> int:
+        """How many attempts run."""
+        return len(self._running)
+
+    # --- beginning and end --------------------------------------------------
+
+    def _begin(self) -> None:
+        if self._begun or self._stopping:
+            return
+        self._begun = True
+        self._place(Block(self._steps[self._graph.start], self._root, 1, 0, 1, ()), ran=False)
+        self._next_id = 2
+
+    def _stop(self, why: str) -> None:
+        """Start nothing more and end what runs."""
+        self._why = self._why or why
+        if self._stopping:
+            return
+        self._stopping = True
+        self._ready.clear()
+        self._adoption.clear()
+        self._due.clear()
+        self._waiting.clear()
+        self._next_gang = None
+        self._cancel(list(self._running), why)
+
+    def _cancel(self, names: Sequence[str], why: str) -> None:
+        jobs = tuple([JobId(name, self._running[name].attempt) for name in names])
+        if jobs:
+            self._told.append(CancelAttempts(jobs, why))
+
+    def _wake_or_finish(self) -> list[Command]:
+        if self._running:
+            return self._wake()
+        if self._ended_well or self._stopping:
+            self._finished = True
+            interrupted = self._interrupted and not self._ended_well
+            return [Finish(self._ended_well, interrupted, "" if self._ended_well else self._why)]
+        if self._waiting or self._adoption:
+            return self._wake()
+        if not self._begun:
+            return []
+        self._finished = True
+        if not self._why:
+            raise InternalError(f"Nothing is left to run, but '{self._graph.end}' never ran.")
+        return [Finish(ok=False, why=self._why)]
+
+    def _wake(self) -> list[Command]:
+        at = self._now if self._adoption else self._waiting[0][0] if self._waiting else None
+        if at is None or at == self._wake_at:
+            return []
+        self._wake_at = at
+        return [WakeAt(at)]
+
+    # --- starting ----------------------------------------------------------
+
+    def _start_ready(self) -> None:
+        while self._waiting and self._waiting[0][0] <= self._now:
+            self._due.append(heapq.heappop(self._waiting)[2])
+        while True:
+            free = self._limits.max_workers - len(self._running)
+            if self._next_gang is not None:
+                if self._next_gang.size > free and self._running:
+                    return
+                self._launch_gang(self._next_gang)
+                self._next_gang = None
+            elif free <= 0:
+                return
+            elif self._due:
+                self._launch_again(self._due.popleft())
+            elif (block := self._ready.first()) is not None:
+                self._launch_from(block, free)
+            else:
+                return
+
+    def _launch_from(self, block: Block, free: int) -> None:
+        if block.is_gang:
+            self._next_gang = Work(block, block.index)
+            self._ready.drop_first()
+            return
+        step, first = block.step, block.index
+        block.index = min(block.end, first + free)
+        starts = self._starts.setdefault(step.name, [])
+        for index in range(first, block.index):
+            work = Work(block, index)
+            self._running[work.name] = work
+            starts.append(work.start())
+        step.counts.waiting -= block.index - first
+        step.counts.running += block.index - first
+        if block.index == block.end:
+            self._ready.drop_first()
+
+    def _launch_again(self, work: Work) -> None:
+        if work.gang is not None:
+            self._next_gang = work
+            return
+        self._running[work.name] = work
+        step = work.block.step
+        step.counts.waiting -= 1
+        step.counts.running += 1
+        self._starts.setdefault(step.name, []).append(work.start())
+
+    def _launch_gang(self, work: Work) -> None:
+        starts = work.starts()
+        for start in starts:
+            self._running[start.job.task] = work
+        counts = work.block.step.counts
+        counts.waiting -= work.size
+        counts.running += work.size
+        self._told.append(StartAttempts(work.block.step.name, starts))
+
+    # --- ending ------------------------------------------------------------
+
+    def _attempt_finished(self, event: AttemptFinished) -> None:
+        job, outcome = event.job, event.outcome
+        work = self._running.get(job.task)
+        if work is None or work.attempt != job.attempt:
+            return  # superseded: it never decides
+        del self._running[job.task]
+        step = work.block.step
+        if outcome.ok and not self._stopping and step.name != self._graph.end:
+            problem = refusal(step.node, outcome.transition, self._limits.max_num_splits)
+            if problem:
+                outcome = Outcome(False, Cause.USER_ERROR, problem, retryable=False)
+                event = AttemptFinished(event.at, job, outcome)
+        if work.gang is not None:
+            self._member_finished(work, event)
+        elif outcome.ok:
+            step.counts.running -= 1
+            step.counts.done += 1
+            self._follow(work.block, work.index, outcome.transition)
+        else:
+            self._task_failed(work, event)
+
+    def _task_failed(self, work: Work, event: AttemptFinished) -> None:
+        counts = work.block.step.counts
+        counts.running -= 1
+        following = next_attempt(
+            work.block.step.plan,
+            work.tries,
+            event.outcome,
+            uncounted=event.uncounted,
+            fallback=work.fallback,
+        )
+        if self._stopping and (following or event.outcome.cause is Cause.CANCELLED):
+            counts.cancelled += 1
+        elif following is not None:
+            work.try_again(following)
+            self._wait(work, event, following.wait_s)
+        else:
+            counts.failed += 1
+            self._failed_for_good(work, event)
+            self._lose(work.block.scope)
+
+    def _wait(self, work: Work, event: AttemptFinished, wait_s: float) -> None:
+        step = work.block.step
+        step.counts.waiting += work.size
+        at = self._now + wait_s
+        self._told.append(RetryLater(event.job, step.name, work.attempt, at, event.outcome))
+        if wait_s > 0:
+            heapq.heappush(self._waiting, (at, work.id, work))
+        else:
+            self._due.append(work)
+
+    def _failed_for_good(self, work: Work, event: AttemptFinished) -> None:
+        """Tell it; ends the run unless what does not depend on it is to go on.
+
+        A fallback attempt that failed too is told as the failure it was to record.
+        """
+        step, job, outcome = work.block.step.name, event.job, event.outcome
+        if work.fallback is not None:
+            job = JobId(job.task, work.fallback.attempts_made - 1)
+            outcome = Outcome(False, Cause(work.fallback.cause), work.fallback.message)
+        self._told.append(TaskFailedForGood(job, step, outcome))
+        why = f"Task {step}/{job.task} failed."
+        if self._limits.keep_going:
+            self._why = self._why or why
+        else:
+            self._stop(why)
+
+    def _lose(self, scope: Scope) -> None:
+        """A task in ``scope`` never reaches its join, so neither do those after the join."""
+        while scope.lose() and scope.parent is not None:
+            scope = scope.parent
+
+    def _member_finished(self, work: Work, event: AttemptFinished) -> None:
+        gang = work.gang
+        assert gang is not None
+        node = node_of(event.job.task)
+        gang.left -= 1
+        gang.causes[node] = event.outcome.cause if not event.outcome.ok else Cause.OK
+        gang.transitions[node] = event.outcome.transition
+        if not event.outcome.ok and gang.failure is None:
+            self._first_member_failed(work, event)
+        if gang.left == 0:
+            self._gang_ended(work)
+
+    def _first_member_failed(self, work: Work, event: AttemptFinished) -> None:
+        gang, step = work.gang, work.block.step
+        assert gang is not None
+        following = next_attempt(
+            step.plan, work.tries, event.outcome, uncounted=event.uncounted, fallback=work.fallback
+        )
+        if self._stopping and (following or event.outcome.cause is Cause.CANCELLED):
+            return
+        gang.failure, gang.following = event, following
+        if following is None:
+            self._failed_for_good(work, event)
+        if not self._stopping:
+            members = [gang_member_name(work.id, node) for node in range(gang.size)]
+            left = [name for name in members if name in self._running]
+            self._cancel(left, f"member {event.job.task} of its gang failed")
+
+    def _gang_ended(self, work: Work) -> None:
+        gang, block = work.gang, work.block
+        assert gang is not None
+        counts = block.step.counts
+        counts.running -= gang.size
+        if gang.following is not None and gang.failure is not None and not self._stopping:
+            failure, following = gang.failure, gang.following
+            work.try_again(following)
+            self._wait(work, failure, following.wait_s)
+            return
+        done = sum(cause is Cause.OK for cause in gang.causes)
+        failed = int(gang.failure is not None and gang.following is None)
+        counts.done += done
+        counts.failed += failed
+        counts.cancelled += gang.size - done - failed
+        for node in range(gang.size):
+            if done == gang.size:
+                self._follow(block, node, gang.transitions[node])
+            else:
+                self._lose(block.scope)
+
+    # --- going on ----------------------------------------------------------
+
+    def _follow(
+        self, block: Block, index: int, transition: Transition | None, *, ran: bool = True
+    ) -> None:
+        """Open what comes after the task at ``index`` of ``block``."""
+        if transition is None or not transition.targets or self._stopping:
+            self._ended_well = self._ended_well or block.step.name == self._graph.end
+        elif transition.split is not None:
+            self._open_split(block, index, transition, ran=ran)
+        elif len(transition.targets) == 1:
+            self._go(block, index, transition.targets[0], block.scope, index, ran=ran)
+        else:
+            scope = Scope(
+                block.scope,
+                index,
+                split=_name(block, index),
+                num=len(transition.targets),
+                outer=block.scope.splits_at(index),
+            )
+            for branch, target in enumerate(transition.targets):
+                self._go(block, index, target, scope, branch, ran=ran)
+
+    def _go(
+        self, block: Block, index: int, target: str, scope: Scope, place: int, *, ran: bool
+    ) -> None:
+        """One edge of the graph: to a join of ``scope``, or on to a task in it."""
+        step = self._steps[target]
+        if step.node.is_join:
+            self._arrive(step, scope, place, block.offset + index, ran=ran)
+            return
+        parents = (_name(block, index),)
+        following = Block(step, scope, self._take_ids(1) - place, place, place + 1, parents)
+        if step is block.step:
+            following.round = block.round + 1
+        self._place(following, ran=ran)
+
+    def _arrive(self, join: StepState, scope: Scope, index: int, task: int, *, ran: bool) -> None:
+        parent = scope.parent
+        if parent is None:
+            raise InternalError(f"Step '{join.name}' joins, but no split is open there.")
+        if not scope.arrive(index, task, ran=ran):
+            return
+        if scope.was_lost:
+            self._lose(parent)
+            return
+        at = scope.index
+        block = Block(join, parent, self._take_ids(1) - at, at, at + 1, scope)
+        self._place(block, ran=scope.ran)
+
+    def _open_split(self, block: Block, index: int, transition: Transition, *, ran: bool) -> None:
+        split = transition.split
+        assert split is not None
+        scope, task = block.scope, _name(block, index)
+        if split.num == 0:
+            join = self._steps[block.step.node.matching_join or ""]
+            first = self._take_ids(1)
+            self._place(Block(join, scope, first - index, index, index + 1, ()), ran=ran)
+            return
+        inner = Scope(
+            scope,
+            index,
+            split=task,
+            num=split.num,
+            outer=scope.splits_at(index),
+            is_static=False,
+        )
+        inner.is_gang = split.is_gang
+        inner.first = self._take_ids(split.num)
+        step = self._steps[transition.targets[0]]
+        children = Block(step, inner, inner.first, 0, split.num, (task,))
+        children.is_gang = split.is_gang
+        if ran:
+            self._told.append(SplitOpened(task, step.name, split.num))
+        self._place(children, ran=ran)
+
+    def _take_ids(self, num: int) -> int:
+        """Reserve ``num`` ids; the first of them."""
+        first = self._next_id
+        self._next_id += num
+        return first
+
+    def _place(self, block: Block, *, ran: bool) -> None:
+        """Make ``block`` ready, or look for it in the origin first."""
+        block.step.counts.waiting += block.end - block.index
+        if ran or not self._adoption.knows(block.step.name):
+            self._ready.push(block)
+        else:
+            self._adoption.search(block)
+
+    def _adopt_some(self) -> None:
+        """Take over what the origin has, and what follows from it, in bounded portions."""
+        for _ in range(ADOPTED_AT_ONCE):
+            if not self._adoption:
+                return
+            for found in self._adoption.next_found(self._ready):
+                counts = found.block.step.counts
+                counts.waiting -= 1
+                counts.adopted += 1
+                self._follow(found.block, found.index, found.transition, ran=False)
+
+
+def _name(block: Block, index: int) -> str:
+    """The id of the task at ``index``, as it is stored."""
+    if block.is_gang:
+        return gang_member_name(block.offset, index)
+    return str(block.offset + index)
