@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -12,8 +11,8 @@ from typing import TypeVar
 
 from swell.errors import DataMissing, MetadataError
 from swell.metastore import rows
+from swell.metastore import sqlite_layout as layout
 from swell.metastore.filesystems import network_file_system, read_mounts
-from swell.metastore.schema import APPLICATION_ID, LAYOUT, STEPS_TO
 from swell.metastore.sqlite_connections import Connect, Connections, is_busy, metadata_error
 from swell.metastore.tags import changed_tags
 from swell.model.facts import (
@@ -121,46 +120,18 @@ class SqliteMetastore:
 
     def open(self, *, read_only: bool) -> None:
         """Check the layout, bring it up to date unless ``read_only``, learn the store id."""
-        self._check(self._asking(_layout))
-        if read_only:
-            if self._asking(_layout) == (APPLICATION_ID, LAYOUT):
-                self._store_id = self._asking(_stored_id)
-                return
+        is_current = self._asking(lambda db: layout.is_current(db, self._path))
+        if not is_current and read_only:
             raise MetadataError(
                 f"{self._path} is not a metadata database of this swell, or an empty one.",
                 remedy="Run a flow in this store first.",
             )
-        journal = "wal" if self._network is None else "delete"
-        self._patiently(lambda db: _set_journal(db, journal))
-        if self._asking(_layout) != (APPLICATION_ID, LAYOUT):
-            self._changing(self._migrate)
-        self._store_id = self._asking(_stored_id)
-
-    def _migrate(self, db: sqlite3.Connection) -> None:
-        # Asked again inside the transaction: another process may have been first.
-        _, layout = self._check(_layout(db))
-        for statements in STEPS_TO[layout:]:
-            for statement in statements:
-                db.execute(statement)
-        if layout == 0:
-            db.execute("INSERT INTO store VALUES (?, ?)", (secrets.token_hex(6), self._clock()))
-        db.execute(f"PRAGMA application_id={APPLICATION_ID}")
-        db.execute(f"PRAGMA user_version={LAYOUT}")
-
-    def _check(self, found: tuple[int, int]) -> tuple[int, int]:
-        application, layout = found
-        if application == APPLICATION_ID and layout > LAYOUT:
-            raise MetadataError(
-                f"The metadata database {self._path} has layout {layout}, made by a newer "
-                f"swell; this one knows layouts up to {LAYOUT}.",
-                remedy="Upgrade swell ('pip install --upgrade swell').",
-            )
-        if application not in (0, APPLICATION_ID) or (application == 0 and layout != 0):
-            raise MetadataError(
-                f"{self._path} is a SQLite database of another program.",
-                remedy="Move it away, or choose another folder for the store.",
-            )
-        return found
+        if not read_only:
+            journal = "wal" if self._network is None else "delete"
+            self._patiently(lambda db: layout.set_journal(db, journal))
+        if not is_current:
+            self._changing(lambda db: layout.bring_up_to_date(db, self._path, self._clock()))
+        self._store_id = self._asking(layout.store_id)
 
     def create_run(self, new: NewRun) -> RunFact:
         def create(db: sqlite3.Connection) -> RunId:
@@ -443,24 +414,6 @@ class _transaction:  # noqa: N801 - reads as a word in a with statement
         # SQLite has rolled back by itself after some errors, a full disk among them.
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
-
-
-def _layout(db: sqlite3.Connection) -> tuple[int, int]:
-    """(application id, layout); (0, 0) for an empty database, (0, 1) for a foreign one."""
-    application = db.execute("PRAGMA application_id").fetchone()[0]
-    layout = db.execute("PRAGMA user_version").fetchone()[0]
-    if (application, layout) == (0, 0):
-        layout = db.execute("SELECT COUNT(*) > 0 FROM sqlite_master").fetchone()[0]
-    return application, layout
-
-
-def _stored_id(db: sqlite3.Connection) -> str:
-    return str(db.execute("SELECT id FROM store").fetchone()[0])
-
-
-def _set_journal(db: sqlite3.Connection, journal: str) -> None:
-    if db.execute("PRAGMA journal_mode").fetchone()[0] != journal:
-        db.execute(f"PRAGMA journal_mode={journal}")
 
 
 def _end_run(db: sqlite3.Connection, key: int, fact: RunEnded) -> None:
