@@ -4,13 +4,14 @@ SwellError                          root: cause, then remedy
 ├── FlowError                       mend the flow script
 │   ├── LintWarn                    the graph breaks a rule
 │   ├── InvalidNextException        self.next was called wrongly
+│   ├── TooManyItems                a foreach over more items than are allowed
 │   ├── Parameter… Config… Decorator… errors
 │   └── merge and join errors
 ├── UseError                        mend the command, path or tag
 │   ├── NotFound  InvalidPathspec  NamespaceMismatch
 │   └── TaggingError  UnknownUser  CommandException
 ├── StoreError                      data or metadata cannot be read or written
-│   ├── DataMissing  UnstorableArtifact
+│   ├── DataMissing  UnstorableArtifact  StoreFull
 │   └── MetadataError
 ├── ComputeError                    a backend failed; often retryable
 │   └── JobKilled
@@ -86,6 +87,17 @@ class InvalidNextException(FlowError):
     """``self.next`` was called with something other than its allowed forms."""
 
     headline = "Invalid self.next"
+
+
+class TooManyItems(FlowError):
+    """A foreach has more than ``limit`` items; ``wanted`` is None where they have no length."""
+
+    headline = "Too many splits"
+
+    def __init__(self, message: str, *, wanted: int | None, limit: int, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.wanted = wanted
+        self.limit = limit
 
 
 class ParameterFieldFailed(FlowError):
@@ -246,6 +258,12 @@ class UnstorableArtifact(StoreError):
     """A value cannot be stored; names attribute, type and the part that resists."""
 
     headline = "Cannot store artifact"
+
+
+class StoreFull(StoreError):
+    """No space, or no quota, is left where the store is."""
+
+    headline = "Disk full"
 
 
 class MetadataError(StoreError):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from types import TracebackType
+from typing import NamedTuple, Protocol, runtime_checkable
 
 
 class Entry(NamedTuple):
@@ -47,4 +48,50 @@ class Storage(Protocol):
 
     def delete(self, keys: Collection[str]) -> None:
         """Delete ``keys``; one that is not there is no error."""
+        ...
+
+
+class Draft(Protocol):
+    """Bytes on their way into a store, whose key is known only once they are written.
+
+    A context manager: what was not committed inside it is discarded.
+    """
+
+    def write(self, buffers: Sequence[bytes | memoryview]) -> None:
+        """Append ``buffers`` one after the other."""
+        ...
+
+    def overwrite(self, offset: int, data: bytes) -> None:
+        """Replace bytes that were written before."""
+        ...
+
+    def commit(self, key: str) -> bool:
+        """Make it readable as ``key``, whole; False, with nothing changed, if ``key`` is there."""
+        ...
+
+    def __enter__(self) -> Draft: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+@runtime_checkable
+class DraftingStorage(Protocol):
+    """A Storage that can hash in the same pass in which it writes."""
+
+    def draft(self) -> Draft:
+        """Begin a value of unknown key and size."""
+        ...
+
+
+@runtime_checkable
+class SyncingStorage(Protocol):
+    """A Storage whose writes survive a power cut only after ``sync``."""
+
+    def sync(self, keys: Collection[str]) -> None:
+        """Make ``keys`` durable. Raises DataMissing when one is not there."""
         ...
