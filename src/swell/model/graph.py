@@ -26,13 +26,27 @@ class NodeType(enum.Enum):
     """The terminal step."""
 
 
+class NextFault(enum.Enum):
+    """What is wrong with a step's ``self.next`` as it is written."""
+
+    MISSING = "missing"
+    """There is none."""
+    MISPLACED = "misplaced"
+    """It is not the one last statement of the step."""
+    FORM = "form"
+    """It has none of the known forms."""
+
+
 class Node(msgspec.Struct, frozen=True):
     """One step.
 
     ``targets`` in the order written; ``parents`` in order of definition. ``cases`` of a
-    switch: case text → target. ``matching_join`` of a split or foreach, and
-    ``split_parents`` (open splits around the step, outermost first) are filled by
-    analysis. ``line`` is that of the step's ``def``, ``next_line`` of its ``self.next``.
+    switch: case → target, the case as it is written in Python (``'a'``, ``2``,
+    ``self.config.key``). ``parents`` leave a switch to itself aside. ``matching_join`` of
+    a split or foreach, and ``split_parents`` (open splits around the step, outermost
+    first; a join still counts the one it closes) are filled by analysis. ``line`` is that
+    of the step's ``def``, ``next_line`` of its ``self.next``. ``fault`` says why the
+    transition could not be read, ``fault_detail`` in words.
     """
 
     name: str
@@ -53,13 +67,17 @@ class Node(msgspec.Struct, frozen=True):
     file: str = ""
     line: int = 0
     next_line: int = 0
+    num_args: int = 1
+    fault: NextFault | None = None
+    fault_detail: str = ""
 
 
 class Graph(msgspec.Struct, frozen=True):
     """All steps of a flow by name, in order of definition.
 
     ``order`` lists reachable steps so that every step stands after those that lead to
-    it (a switch to itself left aside).
+    it (a switch to itself left aside). ``start`` and ``end`` are empty where the flow
+    does not say which step they are.
     """
 
     flow: str
