@@ -92,11 +92,7 @@ def graph_info(
         "graph_structure": structure(graph),
         "doc": graph.doc,
         "decorators": [
-            {
-                "name": decorator.name,
-                "attributes": plain(shown(decorator)),
-                "statically_defined": True,
-            }
+            _decorator_info(decorator, shown)
             for one_class in flow_class.__mro__
             for decorator in vars(one_class).get("_flow_decorators", ())
         ],
@@ -113,12 +109,7 @@ def _step_info(
         "line": node.line,
         "doc": node.doc,
         "decorators": [
-            {
-                "name": decorator.name,
-                "attributes": plain(shown(decorator)),
-                "statically_defined": True,
-            }
-            for decorator in getattr(function, "decorators", ())
+            _decorator_info(decorator, shown) for decorator in getattr(function, "decorators", ())
         ],
         "next": list(node.targets),
     }
@@ -135,6 +126,14 @@ def _step_info(
     if node_info:
         info["node_info"] = plain(node_info)
     return info
+
+
+def _decorator_info(decorator: Any, shown: Callable[[Any], Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        "name": decorator.name,
+        "attributes": plain(shown(decorator)),
+        "statically_defined": True,
+    }
 
 
 def tool_type(node: Node) -> str:
