@@ -108,4 +108,4 @@ class Adoption:
 
 
 def _key(block: Block, index: int) -> TaskKey:
-    return TaskKey(block.step.name, block.scope.indices_at(index), block.rounds())
+    return TaskKey(block.step.name, block.scope.indices_at(index), block.rounds)

@@ -9,7 +9,7 @@ from swell.model.record import Transition
 from swell.scheduler.events import AttemptFinished, Start
 from swell.scheduler.ready import Block
 from swell.scheduler.retry import NextAttempt, Tries
-from swell.scheduler.scopes import gang_member_name
+from swell.scheduler.scopes import Scope, gang_member_name
 
 _NO_TRIES = Tries()
 
@@ -45,12 +45,13 @@ class Work:
     def start(self) -> Start:
         """The start of a task that is no gang."""
         block = self.block
+        parents = block.parents
         return Start(
             JobId(self.name, self.attempt),
             block.step.name,
-            block.parent_names(),
+            block.parent_names() if isinstance(parents, Scope) else parents,
             block.scope.splits_at(self.index),
-            block.rounds(),
+            block.rounds,
             self.attempt == 0,
             None,
             self.fallback,
@@ -64,7 +65,7 @@ class Work:
             step=block.step.name,
             parents=parents,
             splits=block.scope.splits_at(node),
-            rounds=block.rounds(),
+            rounds=block.rounds,
             is_new=self.attempt == 0,
             node=(node, self.gang.size, self.name),
             fallback=self.fallback,

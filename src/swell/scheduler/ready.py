@@ -37,11 +37,11 @@ class Block:
     """Tasks of one step that were opened together: indices ``index`` to ``end`` of a scope.
 
     The id of the task at index i is ``offset`` + i, so a foreach of a million is one
-    Block. ``parents`` are the ids they read, or the scope whose join this is. ``round``
-    counts rounds of a recursive step. A gang is always taken whole.
+    Block. ``parents`` are the ids they read, or the scope whose join this is. ``rounds`` is
+    (k,) in round k of a step that may go to itself, else (). A gang is always taken whole.
     """
 
-    __slots__ = ("end", "index", "is_gang", "offset", "parents", "round", "scope", "step")
+    __slots__ = ("end", "index", "is_gang", "offset", "parents", "rounds", "scope", "step")
 
     def __init__(
         self,
@@ -58,18 +58,14 @@ class Block:
         self.index = index
         self.end = end
         self.parents = parents
-        self.round = 0
+        self.rounds: tuple[int, ...] = (0,) if step.is_recursive else ()
         self.is_gang = False
 
     def part(self, index: int, end: int) -> Block:
         """The same for a part of the indices."""
         part = Block(self.step, self.scope, self.offset, index, end, self.parents)
-        part.round = self.round
+        part.rounds = self.rounds
         return part
-
-    def rounds(self) -> tuple[int, ...]:
-        """Rounds as a Start tells them: (k,) for a step that may go to itself, else ()."""
-        return (self.round,) if self.step.is_recursive else ()
 
     def parent_names(self) -> tuple[str, ...]:
         """Ids of the tasks that are read."""
@@ -78,9 +74,12 @@ class Block:
 
 
 class StepState:
-    """A step with its plan, its place in the order, its ready work and its counts."""
+    """A step with its plan, its place in the order, its ready work and its counts.
 
-    __slots__ = ("blocks", "counts", "depth", "is_recursive", "name", "node", "plan")
+    ``always`` holds the targets of a step that has no choice: neither split nor switch.
+    """
+
+    __slots__ = ("always", "blocks", "counts", "depth", "is_recursive", "name", "node", "plan")
 
     def __init__(self, node: Node, plan: StepPlan, depth: int) -> None:
         self.name = node.name
@@ -88,6 +87,8 @@ class StepState:
         self.plan = plan
         self.depth = depth
         self.is_recursive = node.type is NodeType.SWITCH and node.name in node.targets
+        has_choice = node.type in (NodeType.SWITCH, NodeType.FOREACH) or not node.targets
+        self.always = None if has_choice else node.targets
         self.blocks: deque[Block] = deque()
         self.counts = StepCounts()
 

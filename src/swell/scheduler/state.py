@@ -113,7 +113,8 @@ class RunState:
         if self._finished:
             return []
         for event in events:
-            self._now = max(self._now, event.at)
+            if event.at > self._now:
+                self._now = event.at
             if isinstance(event, AttemptFinished):
                 self._attempt_finished(event)
             elif isinstance(event, RunStarted):
@@ -258,11 +259,9 @@ class RunState:
             return  # superseded: it never decides
         del self._running[job.task]
         step = work.block.step
-        if outcome.ok and not self._stopping and step.name != self._graph.end:
-            problem = refusal(step.node, outcome.transition, self._limits.max_num_splits)
-            if problem:
-                outcome = Outcome(False, Cause.USER_ERROR, problem, retryable=False)
-                event = AttemptFinished(event.at, job, outcome)
+        if outcome.ok and (problem := self._refusal(step, outcome.transition)):
+            outcome = Outcome(False, Cause.USER_ERROR, problem, retryable=False)
+            event = AttemptFinished(event.at, job, outcome)
         if work.gang is not None:
             self._member_finished(work, event)
         elif outcome.ok:
@@ -271,6 +270,13 @@ class RunState:
             self._follow(work.block, work.index, outcome.transition)
         else:
             self._task_failed(work, event)
+
+    def _refusal(self, step: StepState, transition: Transition | None) -> str:
+        if transition is not None and not transition.split and transition.targets == step.always:
+            return ""
+        if self._stopping or step.name == self._graph.end:
+            return ""
+        return refusal(step.node, transition, self._limits.max_num_splits)
 
     def _task_failed(self, work: Work, event: AttemptFinished) -> None:
         counts = work.block.step.counts
@@ -406,7 +412,7 @@ class RunState:
         parents = (_name(block, index),)
         following = Block(step, scope, self._take_ids(1) - place, place, place + 1, parents)
         if step is block.step:
-            following.round = block.round + 1
+            following.rounds = (block.rounds[0] + 1,)
         self._place(following, ran=ran)
 
     def _arrive(self, join: StepState, scope: Scope, index: int, task: int, *, ran: bool) -> None:
