@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from swell.authoring.flow import Flow
+
+if TYPE_CHECKING:
+    from swell.authoring.describe import GraphView
 
 
 class FlowSpec(Flow):
@@ -17,3 +22,11 @@ class FlowSpec(Flow):
             from swell.cli.main import main
 
             main(type(self))
+
+    @property
+    def _graph(self) -> GraphView:
+        """The graph as tools read it: ``flow._graph[step].type``, ``.out_funcs`` and so on."""
+        from swell.authoring.describe import GraphView
+        from swell.authoring.parse import parse_flow
+
+        return GraphView(parse_flow(type(self)))

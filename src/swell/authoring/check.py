@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from swell.authoring.flow import steps_of
 from swell.authoring.parse import annotated_steps
 from swell.authoring.shape import Imbalance, find_cycle, imbalances, reachable
+from swell.authoring.step import steps_of
 from swell.authoring.transition import FORMS
 from swell.errors import LintWarn
 from swell.model.graph import Graph, NextFault, Node, NodeType

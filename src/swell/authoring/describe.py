@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from swell.authoring.flow import configs_of, constants_of, parameters_of, steps_of
+from swell.authoring.declared import configs_of, constants_of, parameters_of
+from swell.authoring.step import steps_of
 from swell.model.graph import Graph, Node, NodeType
 
 if TYPE_CHECKING:

@@ -6,36 +6,31 @@ It does not store, schedule or read files; all data comes through its FlowDoor.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MethodType
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from swell.authoring.step import steps_of
 from swell.errors import SwellError
 
 if TYPE_CHECKING:
-    from swell.authoring.config import Config
-
     from swell.authoring.context import FlowDoor
-    from swell.authoring.describe import GraphView
-    from swell.authoring.parameter import Parameter
     from swell.authoring.transition import Chosen
     from swell.model.graph import Node
 
 _OWN_NAMES = ("next", "merge_artifacts", "foreach_stack")
-_OWN_MODULES = (__name__, "swell.script")
 _SHOWN_INPUT_CHARACTERS = 20
 
 
 class _Machinery:
     """What a flow object knows besides artifacts, out of reach of ``vars(flow)``."""
 
-    __slots__ = ("chosen", "door", "graph_view", "loaded", "node", "read_only")
+    __slots__ = ("chosen", "door", "loaded", "node", "read_only")
 
     def __init__(self) -> None:
         self.door: FlowDoor | None = None
         self.node: Node | None = None
         self.chosen: Chosen | None = None
-        self.graph_view: GraphView | None = None
         self.loaded: dict[str, object] = {}
         self.read_only: Mapping[str, str] = {}
 
@@ -121,17 +116,6 @@ class Flow:
         module = sys.modules.get(type(self).__module__)
         path = getattr(module, "__file__", None) or sys.argv[0]
         return path.replace("\\", "/").rpartition("/")[2]
-
-    @property
-    def _graph(self) -> GraphView:
-        """The graph as tools read it: ``flow._graph[step].type``, ``.out_funcs`` and so on."""
-        machinery = self.__swell__
-        if machinery.graph_view is None:
-            from swell.authoring.describe import GraphView
-            from swell.authoring.parse import parse_flow
-
-            machinery.graph_view = GraphView(parse_flow(type(self)))
-        return machinery.graph_view
 
     def __iter__(self) -> Iterator[Any]:
         for name in steps_of(type(self)):
@@ -288,67 +272,6 @@ def loaded_artifacts(flow: Flow) -> dict[str, object]:
 def node_of(flow: Flow) -> Node | None:
     """The step that ``flow`` is bound to."""
     return flow.__swell__.node
-
-
-# --- what a flow class declares ------------------------------------------------
-
-
-def steps_of(flow_class: type[Flow]) -> dict[str, Callable[..., Any]]:
-    """Step functions by name, those of base flows first, in order of definition."""
-    found: dict[str, Callable[..., Any]] = {}
-    for name, value in _declared(flow_class):
-        # Not getattr: a Config in the class answers to every name.
-        if callable(value) and getattr(value, "__dict__", {}).get("is_step") is True:
-            found[name] = value
-        else:
-            found.pop(name, None)
-    return found
-
-
-def parameters_of(flow_class: type[Flow]) -> dict[str, Parameter]:
-    """Parameters by attribute name (IncludeFiles too), those of base flows first."""
-    from swell.authoring.parameter import Parameter
-
-    found: dict[str, Parameter] = {}
-    for name, value in _declared(flow_class):
-        if isinstance(value, Parameter):
-            found[name] = value
-        else:
-            found.pop(name, None)
-    return found
-
-
-def configs_of(flow_class: type[Flow]) -> dict[str, Config]:
-    """Configs by attribute name, those of base flows first."""
-    from swell.authoring.config import Config
-
-    found: dict[str, Config] = {}
-    for name, value in _declared(flow_class):
-        if isinstance(value, Config):
-            found[name] = value
-        else:
-            found.pop(name, None)
-    return found
-
-
-def constants_of(flow_class: type[Flow]) -> dict[str, object]:
-    """Public class attributes that are values: no functions, properties, types,
-    parameters or configs."""
-    not_constants = parameters_of(flow_class).keys() | configs_of(flow_class).keys()
-    found: dict[str, object] = {}
-    for name, value in _declared(flow_class):
-        found.pop(name, None)
-        is_code = isinstance(value, type) or hasattr(type(value), "__get__")
-        if not (name.startswith("_") or is_code or name in not_constants):
-            found[name] = value
-    return found
-
-
-def _declared(flow_class: type[Flow]) -> Iterator[tuple[str, object]]:
-    """Attributes of the classes that people wrote; one that is redefined comes again."""
-    for one_class in reversed(flow_class.__mro__):
-        if one_class is not object and one_class.__module__ not in _OWN_MODULES:
-            yield from list(vars(one_class).items())
 
 
 def _class_attribute(flow_class: type[Flow], name: str) -> object:

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from swell.authoring.flow import Flow, steps_of
+from swell.authoring.flow import Flow
 from swell.authoring.shape import analyse
+from swell.authoring.step import steps_of
 from swell.authoring.transition import FOREACH_EXTRAS, DeclaredNext, declared_next
 from swell.errors import FlowError
 from swell.model.graph import Graph, NextFault, Node, NodeType

@@ -1,8 +1,8 @@
-"""``@step``: marks a method of a flow as a step."""
+"""``@step`` marks a method of a flow as a step; ``steps_of`` finds those of a class."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar, overload
 
 from swell.errors import FlowError
@@ -12,6 +12,8 @@ _StepFunction = TypeVar("_StepFunction", bound=Callable[..., Any])
 # Bits of ``code.co_flags``: CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR
 # (https://docs.python.org/3/library/inspect.html#code-objects-bit-flags).
 _NOT_A_PLAIN_FUNCTION = 0x20 | 0x80 | 0x200
+
+_OWN_MODULES = ("swell.authoring.flow", "swell.script")
 
 
 @overload
@@ -66,3 +68,25 @@ def step(
         return function
 
     return mark if function is None else mark(function)
+
+
+def steps_of(flow_class: type) -> dict[str, Callable[..., Any]]:
+    """Step functions by name, those of base flows first, in order of definition."""
+    found: dict[str, Callable[..., Any]] = {}
+    for name, value in class_attributes(flow_class):
+        # Not getattr: a Config in the class answers to every name.
+        if callable(value) and getattr(value, "__dict__", {}).get("is_step") is True:
+            found[name] = value
+        else:
+            found.pop(name, None)
+    return found
+
+
+def class_attributes(flow_class: type) -> Iterator[tuple[str, object]]:
+    """Attributes of the classes that people wrote, base classes first.
+
+    One that is redefined below comes again.
+    """
+    for one_class in reversed(flow_class.__mro__):
+        if one_class is not object and one_class.__module__ not in _OWN_MODULES:
+            yield from list(vars(one_class).items())

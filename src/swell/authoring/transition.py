@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
-from swell.authoring.flow import node_of, steps_of
+from swell.authoring.step import steps_of
 from swell.errors import InternalError, InvalidNextException
 from swell.model.graph import Node, NodeType
-
-if TYPE_CHECKING:
-    from swell.authoring.flow import Flow
 
 FORMS = (
     "Allowed are: self.next(self.a) · self.next(self.a, self.b, …) · "
@@ -68,16 +65,14 @@ class Call(NamedTuple):
     line: int | None
 
 
-def choose(flow: Flow, call: Call) -> Chosen:
+def choose(flow: Any, call: Call) -> Chosen:
     """What a call written in a step's code means.
 
     Raises InvalidNextException for a form that is not allowed, a second call, or another
     transition than the one read from the source; RuntimeError for a value without case.
     """
-    from swell.authoring.flow import chosen_transition
-
-    node = node_of(flow)
-    if chosen_transition(flow) is not None:
+    node = _node(flow)
+    if flow.__swell__.chosen is not None:
         raise _wrong(flow, call, "called self.next a second time.", "Call it once, at the end.")
     if node is not None and declared_next(steps_of(type(flow))[node.name]) is not None:
         raise _wrong(
@@ -98,18 +93,18 @@ def choose(flow: Flow, call: Call) -> Chosen:
     return chosen
 
 
-def resolve(flow: Flow, call: Call) -> Chosen:
+def resolve(flow: Any, call: Call) -> Chosen:
     """What ``call`` means, without comparing it to the source. Raises as ``choose``."""
     return _resolve(flow, call)[0]
 
 
-def own_call(flow: Flow, keywords: Mapping[str, object] | None = None) -> Call:
+def own_call(flow: Any, keywords: Mapping[str, object] | None = None) -> Call:
     """The transition a step declares or is written with, as a call.
 
     ``keywords`` replace its own. Raises InvalidNextException where only the step's code
     knows a value (``num_parallel``) and ``keywords`` do not give it.
     """
-    node = node_of(flow)
+    node = _node(flow)
     if node is None:
         raise InternalError("A flow object outside a task has no transition of its own.")
     functions = steps_of(type(flow))
@@ -132,7 +127,7 @@ def declared_next(function: Callable[..., Any]) -> DeclaredNext | None:
     return found
 
 
-def empty_foreach(flow: Flow, chosen: Chosen) -> InvalidNextException:
+def empty_foreach(flow: Any, chosen: Chosen) -> InvalidNextException:
     """The error for a foreach without items, for the runner to raise."""
     return _wrong(
         flow,
@@ -144,7 +139,7 @@ def empty_foreach(flow: Flow, chosen: Chosen) -> InvalidNextException:
 
 
 def not_iterable(
-    flow: Flow, name: str, value: object, error: BaseException | None = None
+    flow: Any, name: str, value: object, error: BaseException | None = None
 ) -> InvalidNextException:
     """The error for a foreach over ``value``, which cannot be iterated over."""
     return _wrong(flow, _own_place(flow), *_not_iterable_words(name, value, error))
@@ -172,7 +167,7 @@ def expected_shape(node: Node) -> Shape:
     return Shape("plain", node.targets)
 
 
-def _resolve(flow: Flow, call: Call) -> tuple[Chosen, Shape]:
+def _resolve(flow: Any, call: Call) -> tuple[Chosen, Shape]:
     keywords = call.keywords
     unknown = [word for word in keywords if word not in (*_KEYWORDS, *FOREACH_EXTRAS)]
     if unknown:
@@ -205,7 +200,7 @@ def _resolve(flow: Flow, call: Call) -> tuple[Chosen, Shape]:
     return Chosen(targets), Shape("plain", targets)
 
 
-def _foreach(flow: Flow, call: Call, targets: tuple[str, ...]) -> tuple[Chosen, Shape]:
+def _foreach(flow: Any, call: Call, targets: tuple[str, ...]) -> tuple[Chosen, Shape]:
     name = call.keywords["foreach"]
     if not isinstance(name, str):
         raise _wrong(
@@ -222,7 +217,7 @@ def _foreach(flow: Flow, call: Call, targets: tuple[str, ...]) -> tuple[Chosen, 
     return chosen, Shape("foreach", targets, name)
 
 
-def _num_parallel(flow: Flow, call: Call) -> int:
+def _num_parallel(flow: Any, call: Call) -> int:
     number = call.keywords["num_parallel"]
     try:
         count = operator.index(number)
@@ -239,7 +234,7 @@ def _num_parallel(flow: Flow, call: Call) -> int:
     return count
 
 
-def _switch(flow: Flow, call: Call) -> tuple[Chosen, Shape]:
+def _switch(flow: Any, call: Call) -> tuple[Chosen, Shape]:
     cases = call.targets[0]
     name = call.keywords.get("condition")
     if len(call.targets) != 1 or not isinstance(cases, Mapping) or not cases:
@@ -265,7 +260,7 @@ def _switch(flow: Flow, call: Call) -> tuple[Chosen, Shape]:
     return Chosen((target,), condition=name, value=value), shape
 
 
-def _step_name(flow: Flow, call: Call, target: Any) -> str:
+def _step_name(flow: Any, call: Call, target: Any) -> str:
     steps = steps_of(type(flow))
     function = getattr(target, "__func__", None)
     if function is not None and target.__self__ is flow:
@@ -284,7 +279,7 @@ def _step_name(flow: Flow, call: Call, target: Any) -> str:
     )
 
 
-def _attribute(flow: Flow, call: Call, name: str, keyword: str) -> Any:
+def _attribute(flow: Any, call: Call, name: str, keyword: str) -> Any:
     try:
         return getattr(flow, name)
     except AttributeError as error:
@@ -299,7 +294,7 @@ def _attribute(flow: Flow, call: Call, name: str, keyword: str) -> Any:
 # --- a step's own transition as a call ------------------------------------------
 
 
-def _declared_call(flow: Flow, node: Node, declared: DeclaredNext) -> Call:
+def _declared_call(flow: Any, node: Node, declared: DeclaredNext) -> Call:
     place = _own_place(flow)
     keywords: dict[str, Any] = {}
     if declared.condition is not None:
@@ -319,7 +314,7 @@ def _declared_call(flow: Flow, node: Node, declared: DeclaredNext) -> Call:
     return place._replace(targets=targets, keywords=keywords)
 
 
-def _written_call(flow: Flow, node: Node) -> Call:
+def _written_call(flow: Any, node: Node) -> Call:
     place = _own_place(flow)
     if node.type is NodeType.SWITCH:
         cases = {_case_value(flow, case): getattr(flow, name) for case, name in node.cases.items()}
@@ -334,7 +329,7 @@ def _written_call(flow: Flow, node: Node) -> Call:
     )
 
 
-def _case_value(flow: Flow, case: str) -> Any:
+def _case_value(flow: Any, case: str) -> Any:
     """The value of a case as written: a literal, or ``self.config.key``."""
     import ast
 
@@ -354,14 +349,14 @@ def _case_value(flow: Flow, case: str) -> Any:
 # --- words -----------------------------------------------------------------------
 
 
-def _own_place(flow: Flow) -> Call:
-    node = node_of(flow)
+def _own_place(flow: Any) -> Call:
+    node = _node(flow)
     if node is None:
         return Call((), {}, None, None)
     return Call((), {}, node.file or None, node.next_line or node.line or None)
 
 
-def _wrong(flow: Flow, call: Call, what: str, remedy: str) -> InvalidNextException:
+def _wrong(flow: Any, call: Call, what: str, remedy: str) -> InvalidNextException:
     return InvalidNextException(
         f"Step '{_step(flow)}' {what}",
         remedy=remedy,
@@ -379,8 +374,13 @@ def _not_iterable_words(name: str, value: object, error: BaseException | None) -
     )
 
 
-def _step(flow: Flow) -> str:
-    node = node_of(flow)
+def _node(flow: Any) -> Node | None:
+    found: Node | None = flow.__swell__.node
+    return found
+
+
+def _step(flow: Any) -> str:
+    node = _node(flow)
     return "?" if node is None else node.name
 
 
