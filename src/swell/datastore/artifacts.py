@@ -1,0 +1,184 @@
+"""Artifacts: values to references and back, over one Storage."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import enum
+import fractions
+import pathlib
+import types
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from blake3 import blake3
+
+from swell.datastore.blob_writer import serialized_key
+from swell.datastore.blobs import Blobs
+from swell.datastore.previews import preview, type_name
+from swell.datastore.serializers import Buffer, Serialized, deserialize, joined, serialize
+from swell.errors import StoreError
+from swell.model.record import INLINE_RECORD_BYTES, INLINE_VALUE_BYTES, ArtifactRef
+from swell.seams.storage import Storage
+
+_FROZEN = frozenset(
+    {
+        int,
+        float,
+        bool,
+        complex,
+        str,
+        bytes,
+        range,
+        type(None),
+        type(Ellipsis),
+        types.FunctionType,
+        types.BuiltinFunctionType,
+        datetime.datetime,
+        datetime.date,
+        datetime.time,
+        datetime.timedelta,
+        decimal.Decimal,
+        fractions.Fraction,
+        uuid.UUID,
+        pathlib.PosixPath,
+        pathlib.PurePosixPath,
+    }
+)
+_FROZEN_ITEMS = 1000
+
+OpenStore = Callable[[str], Storage]
+
+
+class Artifacts:
+    """Saves and loads values. ``script`` names the flow's file in errors.
+
+    ``open_store`` opens the store that a reference names where it is another one.
+    """
+
+    def __init__(
+        self, storage: Storage, *, script: str = "", open_store: OpenStore | None = None
+    ) -> None:
+        self._storage = storage
+        self._blobs = Blobs(storage)
+        self._script = script
+        self._open_store = open_store
+
+    def save(self, values: Mapping[str, object]) -> dict[str, ArtifactRef]:
+        """Store ``values`` by name: small ones inline, 64 kB together, others as Blobs.
+
+        Blobs are written, not yet durable: see ``sync``. Raises UnstorableArtifact, and
+        StoreError when the store cannot be written.
+        """
+        room = INLINE_RECORD_BYTES
+        refs: dict[str, ArtifactRef] = {}
+        for name, value in values.items():
+            data = serialize(value, f"self.{name}")
+            inline = data.size <= min(room, INLINE_VALUE_BYTES)
+            if inline:
+                room -= data.size
+            refs[name] = ArtifactRef(
+                inline=joined(data) if inline else None,
+                key=None if inline else self._blobs.save(data),
+                size=data.size,
+                type=type_name(value),
+                preview=preview(value),
+                encoding=data.encoding,
+            )
+        return refs
+
+    def load(self, ref: ArtifactRef) -> Any:
+        """The value; large buffers in it map the store, and may be written to privately.
+
+        Raises DataMissing when the Blob or a class is not there, StoreError when damaged.
+        """
+        if ref.inline is not None:
+            return deserialize(ref.inline, (), ref.encoding, self._script)
+        stream, *buffers = self._blobs_of(ref.store).open(_key(ref)).sections()
+        return deserialize(stream, buffers, ref.encoding, self._script)
+
+    def save_raw(self, data: Buffer) -> str:
+        """Store plain bytes (a card, a package) as a Blob; returns its key."""
+        return self._blobs.save_raw(data)
+
+    def load_raw(self, key: str, store: str | None = None) -> memoryview:
+        """The bytes of a Blob of plain bytes."""
+        return self._blobs_of(store).open(key).section(0)
+
+    def content_key(self, ref: ArtifactRef) -> str:
+        """BLAKE3 in hex of the serialised content: equal content, equal key."""
+        if ref.inline is not None:
+            return blake3(ref.inline).hexdigest()
+        return _key(ref)
+
+    def same_content(self, one: ArtifactRef, other: ArtifactRef) -> bool:
+        """Whether both serialised to the same bytes; loads nothing."""
+        if one.inline is not None and other.inline is not None:
+            return one.inline == other.inline
+        return one.size == other.size and self.content_key(one) == self.content_key(other)
+
+    def changed(self, ref: ArtifactRef, value: object) -> bool:
+        """Whether ``value``, the very object that ``load(ref)`` gave, was changed since.
+
+        Raises UnstorableArtifact when it was changed into something that cannot be stored.
+        """
+        if is_frozen(value):
+            return False
+        data = serialize(value, "the changed artifact")
+        if self._matches(data, ref):
+            return False
+        # Loading can make equal strings one object, which pickles to fewer bytes: only a
+        # fresh copy that went the same way tells. What was changed differs from it too.
+        fresh = serialize(self.load(ref))
+        return _contents(fresh) != _contents(data)
+
+    def sync(self, refs: Iterable[ArtifactRef]) -> None:
+        """Make the Blobs of ``refs`` in this store durable; to be done before a Record is
+        committed that names them."""
+        self.sync_keys(ref.key for ref in refs if ref.key is not None and ref.store is None)
+
+    def sync_keys(self, keys: Iterable[str]) -> None:
+        """Make Blobs of this store durable."""
+        self._blobs.sync(set(keys))
+
+    def _matches(self, data: Serialized, ref: ArtifactRef) -> bool:
+        if data.size != ref.size:
+            return False
+        if ref.inline is not None:
+            return joined(data) == ref.inline
+        return serialized_key(data) == ref.key
+
+    def _blobs_of(self, store: str | None) -> Blobs:
+        if store is None or store == self._storage.url:
+            return self._blobs
+        if self._open_store is None:
+            raise StoreError(
+                f"The artifact is in another store, {store}.",
+                remedy="Open it with --datastore, or with SWELL_DATASTORE, set to that store.",
+            )
+        return Blobs(self._open_store(store))
+
+
+def is_frozen(value: object) -> bool:
+    """Whether ``value`` surely cannot have been changed in place; False if unsure."""
+    kind = type(value)
+    if kind in _FROZEN or isinstance(value, (type, enum.Enum)):
+        return True
+    if kind is tuple or kind is frozenset:
+        items: Any = value
+        return len(items) <= _FROZEN_ITEMS and all(is_frozen(item) for item in items)
+    return False
+
+
+def _key(ref: ArtifactRef) -> str:
+    if ref.key is None:
+        raise StoreError(
+            "A record names an artifact without saying where it is.",
+            remedy="The record is damaged: run the step that made it again.",
+        )
+    return ref.key
+
+
+def _contents(data: Serialized) -> str:
+    return serialized_key(data)

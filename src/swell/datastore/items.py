@@ -1,0 +1,250 @@
+"""The items of a foreach: fixed once at the split, each readable by itself."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import struct
+import sys
+import zlib
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
+
+import msgspec
+
+from swell.datastore.blob_format import damaged
+from swell.datastore.blob_writer import BlobWriter
+from swell.datastore.blobs import Blob, Blobs
+from swell.datastore.previews import preview, type_name
+from swell.datastore.serializers import (
+    BY_REFERENCE,
+    Buffer,
+    Serialized,
+    deserialize,
+    joined,
+    serialize,
+)
+from swell.errors import FlowError, TooManyItems
+from swell.model.record import INLINE_RECORD_BYTES, INLINE_VALUE_BYTES, ItemRef, Items
+from swell.seams.storage import Storage
+
+TEXTS_MAX = 1000
+"""So many items get a text at the split; others when ``item_text`` is asked."""
+
+_TEXT_CHARS = 60
+_INT64 = 1 << 63
+_ALIGN = 64
+_ITEMS = 0
+_OFFSETS = 1
+_OFFSET_PAIR = struct.Struct("<QQ")
+_BATCH = 4096
+
+# An item in a Blob: number of buffers, CRC-32 of what follows up to the buffers, length of the
+# stream; lengths of the buffers; the stream; the buffers, each aligned to 64 bytes within
+# the section (they are large: the hashes of the Blob's chunks are proof enough for them).
+# Section 0 holds the items, section 1 one offset an item and the end.
+_HEAD = struct.Struct("<IIQ")
+
+
+class StoredItems(msgspec.Struct, frozen=True):
+    """Items as stored, how many, and short texts of the first 1,000."""
+
+    items: Items
+    count: int
+    texts: tuple[str, ...]
+
+
+def store_items(
+    storage: Storage, iterable: Iterable[object], limit: int, *, name: str = "items"
+) -> StoredItems:
+    """Go through ``iterable`` once and fix its items; a dict gives its keys.
+
+    A range is kept as numbers, small items inline, others in one Blob, which is written
+    while going. ``name`` is what errors call it. Raises TooManyItems at more than
+    ``limit``, FlowError for what cannot be iterated over, UnstorableArtifact.
+    """
+    _refuse_too_many(iterable, limit, name)
+    if isinstance(iterable, range) and _fits(iterable):
+        texts = tuple(str(number) for number in iterable[:TEXTS_MAX])
+        return StoredItems(Items(range=(iterable.start, iterable.step)), len(iterable), texts)
+    texts_so_far: list[str] = []
+    values = _serialized(_iterator(iterable, name), limit, name, texts_so_far)
+    inline: list[bytes] = []
+    room = INLINE_RECORD_BYTES
+    for value in values:
+        room -= value.size
+        if room < 0 or value.size > INLINE_VALUE_BYTES:
+            first = (Serialized((data,), (), len(data)) for data in inline)
+            written = _write_blob(storage, chain(first, (value,), values))
+            return StoredItems(Items(key=written.key), written.items, tuple(texts_so_far))
+        inline.append(joined(value))
+    return StoredItems(Items(inline=tuple(inline)), len(inline), tuple(texts_so_far))
+
+
+def load_item(storage: Storage, ref: ItemRef, *, script: str = "") -> Any:
+    """The value of one item; of a Blob only that item is read.
+
+    Raises DataMissing when the Blob or a class is not there, StoreError when damaged.
+    """
+    if ref.inline is not None:
+        return deserialize(ref.inline, script=script)
+    if ref.key is None:
+        return ref.number
+    blob = Blobs(storage).open(ref.key)
+    stream, buffers = _read_item(blob, ref)
+    return deserialize(stream, buffers, blob.table.encoding, script)
+
+
+def item_text(storage: Storage, ref: ItemRef) -> str:
+    """A short text of one item, without running code of its classes.
+
+    '' for an item that needs a class to load.
+    """
+    if ref.inline is None and ref.key is None:
+        return str(ref.number)
+    if ref.inline is not None:
+        stream: Buffer = ref.inline
+        buffers: Sequence[memoryview] = ()
+    else:
+        stream, buffers = _read_item(Blobs(storage).open(ref.key or ""), ref)
+    try:
+        value = _PlainUnpickler(io.BytesIO(stream), buffers=buffers).load()
+    except Exception:
+        # A class, or damage that load_item will tell.
+        return ""
+    return _text(value)
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Loads numbers, texts and containers of them, and refuses everything else."""
+
+    def find_class(self, module_name: str, global_name: str, /) -> Any:
+        raise pickle.UnpicklingError(f"{module_name}.{global_name}")
+
+
+def _refuse_too_many(iterable: object, limit: int, name: str) -> None:
+    try:
+        count = len(iterable)  # type: ignore[arg-type]  # what has no length raises
+    except TypeError:
+        return
+    if count > limit:
+        raise _too_many(name, count, limit)
+
+
+def _too_many(name: str, wanted: int | None, limit: int) -> TooManyItems:
+    number = f"{wanted:,}" if wanted is not None else f"more than {limit:,}"
+    flag = f"--max-num-splits {wanted}" if wanted is not None else "a larger --max-num-splits"
+    return TooManyItems(
+        f"The foreach over '{name}' has {number} items, and at most {limit:,} are allowed.",
+        wanted=wanted,
+        limit=limit,
+        remedy=f"Pass {flag} to allow so many tasks.",
+    )
+
+
+def _fits(numbers: range) -> bool:
+    return all(-_INT64 <= n < _INT64 for n in (numbers.start, numbers.step, numbers.stop))
+
+
+def _iterator(iterable: Iterable[object], name: str) -> Iterator[object]:
+    try:
+        return iter(iterable)
+    except TypeError as error:
+        raise FlowError(
+            f"A foreach needs several items, and '{name}' is one {type_name(iterable)}: "
+            f"{preview(iterable)}.",
+            remedy=f"Make '{name}' a list, a range, or anything else that can be iterated over.",
+        ) from error
+
+
+def _serialized(
+    values: Iterator[object], limit: int, name: str, texts: list[str]
+) -> Iterator[Serialized]:
+    for index, value in enumerate(values):
+        if index >= limit:
+            raise _too_many(name, None, limit)
+        if index < TEXTS_MAX:
+            texts.append(_text(value))
+        yield serialize(value, f"{name}[{index}]")
+
+
+def _text(value: object) -> str:
+    text = value if isinstance(value, str) else preview(value)
+    text = text if text.isprintable() else preview(value)
+    return text if len(text) <= _TEXT_CHARS else text[: _TEXT_CHARS - 1] + "…"
+
+
+class _Written(NamedTuple):
+    key: str
+    items: int
+
+
+def _write_blob(storage: Storage, values: Iterable[Serialized]) -> _Written:
+    offsets = array("Q", [0])
+    batch: list[Buffer] = []
+    at = 0
+    with Blobs(storage).writer(BY_REFERENCE) as writer:
+        writer.begin()
+        for value in values:
+            pieces = _item_pieces(value, at)
+            at += sum(map(len, pieces))
+            offsets.append(at)
+            if value.encoding != BY_REFERENCE:
+                writer.encoding = value.encoding
+            batch += pieces
+            if value.buffers or len(batch) >= _BATCH:
+                _flush(writer, batch)
+        _flush(writer, batch)
+        writer.begin()
+        writer.append([_little_endian(offsets)])
+        return _Written(writer.finish(), len(offsets) - 1)
+
+
+def _flush(writer: BlobWriter, batch: list[Buffer]) -> None:
+    writer.append([b"".join(batch)] if all(isinstance(p, bytes) for p in batch) else batch)
+    batch.clear()
+
+
+def _little_endian(offsets: array[int]) -> bytes:
+    if sys.byteorder == "big":
+        offsets.byteswap()
+    return offsets.tobytes()
+
+
+def _item_pieces(value: Serialized, at: int) -> list[Buffer]:
+    lengths = struct.pack(f"<{len(value.buffers)}Q", *map(len, value.buffers))
+    stream = joined(value)
+    pieces: list[Buffer] = [lengths, stream]
+    crc = zlib.crc32(stream, zlib.crc32(lengths))
+    at += _HEAD.size + len(lengths) + len(stream)
+    for buffer in value.buffers:
+        padding = bytes(-at % _ALIGN)
+        pieces += [padding, buffer]
+        at += len(padding) + len(buffer)
+    return [_HEAD.pack(len(value.buffers), crc, len(stream)), *pieces]
+
+
+class _Item(NamedTuple):
+    stream: memoryview
+    buffers: Sequence[memoryview]
+
+
+def _read_item(blob: Blob, ref: ItemRef) -> _Item:
+    what = f"Item {ref.position} of Blob {ref.key}"
+    start, end = _OFFSET_PAIR.unpack(blob.read(_OFFSETS, 8 * ref.position, 16))
+    data = blob.read(_ITEMS, start, end - start)
+    count, crc, length = _HEAD.unpack_from(data)
+    at = _HEAD.size + 8 * count
+    if zlib.crc32(data[_HEAD.size : at + length]) != crc:
+        raise damaged(what, "it does not match its checksum")
+    lengths = struct.unpack_from(f"<{count}Q", data, _HEAD.size)
+    stream = data[at : at + length]
+    at += length
+    buffers = []
+    for size in lengths:
+        at += -(start + at) % _ALIGN
+        buffers.append(data[at : at + size])
+        at += size
+    return _Item(stream, buffers)

@@ -1,0 +1,200 @@
+"""Values to bytes and back: pickle protocol 5, by value only for what has no importable name."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from swell.errors import DataMissing, StoreError
+
+OUT_OF_BAND_BYTES = 64 * 1024
+"""Buffers from this size on are handed on as they are instead of copied into the stream."""
+
+BY_REFERENCE = "pickle"
+BY_VALUE = f"cloudpickle-{sys.version_info[0]}.{sys.version_info[1]}"
+
+Buffer = bytes | memoryview
+_Keep = Callable[[pickle.PickleBuffer], bool]
+_SMALL_ITEMS = 20
+_PLAIN = frozenset({int, float, bool, type(None), complex})
+
+
+class Serialized(msgspec.Struct, frozen=True):
+    """One value as bytes: ``stream`` (in pieces), then ``buffers``; ``size`` is their sum.
+
+    Pieces and buffers may be the value's own memory: use them before it changes.
+    """
+
+    stream: tuple[Buffer, ...]
+    buffers: tuple[memoryview, ...]
+    size: int
+    encoding: str = BY_REFERENCE
+
+
+def serialize(value: object, name: str = "value") -> Serialized:
+    """``name`` is what errors call it: ``self.x``.
+
+    Raises UnstorableArtifact naming the part that resists.
+    """
+    if _is_small(value):
+        data = pickle.dumps(value, 5)
+        return Serialized((data,), (), len(data))
+    try:
+        return _dump(pickle.Pickler, value, BY_REFERENCE)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        # No importable name somewhere, or something that no pickler takes.
+        pass
+    except MemoryError:
+        raise
+    except Exception as error:
+        from swell.datastore.unstorable import unstorable
+
+        raise unstorable(value, name, error) from error
+    from swell.datastore.by_value import ByValuePickler
+
+    try:
+        return _dump(ByValuePickler, value, BY_VALUE)
+    except MemoryError:
+        raise
+    except Exception as error:
+        from swell.datastore.unstorable import unstorable
+
+        raise unstorable(value, name, error) from error
+
+
+def resists(value: object) -> Exception | None:
+    """Why ``value`` cannot be serialised; None when it can. Keeps nothing of it."""
+    from swell.datastore.by_value import ByValuePickler
+
+    # cloudpickle takes all that pickle takes.
+    try:
+        ByValuePickler(_Nowhere(), protocol=5, buffer_callback=_ignore).dump(value)
+    except Exception as error:
+        return error
+    return None
+
+
+def deserialize(
+    stream: bytes | memoryview,
+    buffers: Sequence[memoryview] = (),
+    encoding: str = BY_REFERENCE,
+    script: str = "",
+) -> Any:
+    """The value; ``buffers`` become its memory, uncopied.
+
+    ``script`` names the flow's file in errors. Raises DataMissing for a class that cannot
+    be imported here, StoreError for bytes that do not load.
+    """
+    if encoding not in (BY_REFERENCE, BY_VALUE):
+        raise StoreError(
+            f"This value was stored as {encoding}: it holds code of another Python version than "
+            f"this one ({sys.version_info[0]}.{sys.version_info[1]}).",
+            remedy="Read it with that version, or store it without lambdas and local classes.",
+        )
+    unpickler = _Unpickler(io.BytesIO(stream), buffers=buffers)
+    try:
+        return unpickler.load()
+    except (ImportError, AttributeError) as error:
+        if unpickler.last_name is None:
+            raise _unloadable(error) from error
+        raise _not_importable(*unpickler.last_name, script, error) from error
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise _unloadable(error) from error
+
+
+def joined(serialized: Serialized) -> bytes:
+    """The stream of a value without buffers, as one piece."""
+    if len(serialized.stream) == 1 and isinstance(serialized.stream[0], bytes):
+        return serialized.stream[0]
+    return b"".join(serialized.stream)
+
+
+def _is_small(value: Any) -> bool:
+    """Whether it surely pickles into a few bytes: not worth a pickler of our own."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return True
+    if kind is str:
+        return len(value) < OUT_OF_BAND_BYTES
+    if kind is list or kind is tuple:
+        return len(value) <= _SMALL_ITEMS and all(type(item) in _PLAIN for item in value)
+    return False
+
+
+class _Pieces:
+    """A file that keeps what is written, without copying large ``bytes``."""
+
+    __slots__ = ("write",)
+
+    def __init__(self, pieces: list[Buffer]) -> None:
+        self.write = pieces.append
+
+
+class _Nowhere:
+    """A file that forgets what is written."""
+
+    def write(self, data: object) -> None:
+        """Forget ``data``."""
+
+
+def _ignore(buffer: pickle.PickleBuffer) -> None:
+    """Out of band, and dropped."""
+
+
+def _dump(kind: Callable[..., pickle.Pickler], value: object, encoding: str) -> Serialized:
+    pieces: list[Buffer] = []
+    buffers: list[memoryview] = []
+
+    def keep_in_stream(buffer: pickle.PickleBuffer) -> bool:
+        try:
+            raw = buffer.raw()
+        except BufferError:
+            return True
+        if raw.nbytes < OUT_OF_BAND_BYTES:
+            return True
+        buffers.append(raw)
+        return False
+
+    kind(_Pieces(pieces), protocol=5, buffer_callback=keep_in_stream).dump(value)
+    size = sum(map(len, pieces)) + sum(map(len, buffers))
+    return Serialized(tuple(pieces), tuple(buffers), size, encoding)
+
+
+class _Unpickler(pickle.Unpickler):
+    """Remembers the last name it looked up, for the error."""
+
+    last_name: tuple[str, str] | None = None
+
+    def find_class(self, module_name: str, global_name: str, /) -> Any:
+        self.last_name = (module_name, global_name)
+        found = super().find_class(module_name, global_name)
+        self.last_name = None
+        return found
+
+
+def _not_importable(module: str, name: str, script: str, error: Exception) -> DataMissing:
+    if module == "__main__":
+        where = f"the flow's script {script}".strip()
+        return DataMissing(
+            f"The value needs '{name}', which {where} defines, and this process is not that "
+            "script (or the script no longer defines it).",
+            remedy=f"Read it from that script, or move '{name}' to a module that both import.",
+        )
+    return DataMissing(
+        f"The value needs '{module}.{name}', which cannot be imported here: {error}.",
+        remedy=f"Install the package of '{module}', or the version that has '{name}'.",
+    )
+
+
+def _unloadable(error: Exception) -> StoreError:
+    return StoreError(
+        f"The stored bytes do not load: {type(error).__name__}: {error}.",
+        remedy="Its class may have changed since it was stored; else the data is damaged.",
+    )
