@@ -102,7 +102,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     given = {s.name: env[s.variable] for s in SETTINGS if env.get(s.variable)}
     names = (env.get(variable) for variable in ("SUDO_USER", "USERNAME", "USER"))
     return Settings(
-        **given,  # type: ignore[arg-type]  # every value is text; so is every setting
+        **given,
         login_names=tuple(name for name in names if name),
         attempt=env.get(ATTEMPT_VARIABLE),
         term=env.get("TERM", ""),

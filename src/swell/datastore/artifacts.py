@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import msgspec
 from blake3 import blake3
 
 from swell.datastore.blob_writer import serialized_key
@@ -87,6 +88,13 @@ class Artifacts:
                 encoding=data.encoding,
             )
         return refs
+
+    def promote(self, ref: ArtifactRef) -> ArtifactRef:
+        """The same artifact as a Blob, so that Records which hand it on stay small."""
+        if ref.inline is None:
+            return ref
+        data = Serialized((ref.inline,), (), len(ref.inline), ref.encoding)
+        return msgspec.structs.replace(ref, inline=None, key=self._blobs.save(data))
 
     def load(self, ref: ArtifactRef) -> Any:
         """The value; large buffers in it map the store, and may be written to privately.

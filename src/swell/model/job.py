@@ -112,7 +112,11 @@ class Launch(msgspec.Struct, frozen=True, array_like=True):
 
 
 class RunContext(msgspec.Struct, frozen=True):
-    """What all tasks of a run share; sent once. ``parameters`` is an encoded Record."""
+    """What all tasks of a run share; sent once. ``parameters`` is an encoded Record.
+
+    ``withs`` and ``configs`` (JSON) are what a process that imports the script anew needs
+    to see the flow as the driver does.
+    """
 
     flow: str
     run: str
@@ -126,6 +130,8 @@ class RunContext(msgspec.Struct, frozen=True):
     script: str
     max_num_splits: int = 100
     project: dict[str, str] = {}
+    withs: tuple[str, ...] = ()
+    configs: bytes = b"{}"
 
 
 class JobState(enum.Enum):

@@ -139,9 +139,11 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True):
 class AttemptResult(msgspec.Struct, frozen=True, array_like=True):
     """The one final object of an attempt: Outcome and encoded Record together.
 
-    ``metadata`` holds facts that tools read: name → (type, value).
+    ``metadata`` holds facts that tools read: name → (type, value). ``blobs`` are the keys
+    the attempt stored, to be made durable before the Record is committed.
     """
 
     outcome: Outcome
     record: msgspec.Raw
     metadata: dict[str, tuple[str, str]] = {}
+    blobs: tuple[str, ...] = ()

@@ -1,0 +1,127 @@
+"""Messages between the driver and its keeper process: framed MessagePack over a socket."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Iterator
+
+import msgspec
+
+_LENGTH = struct.Struct("<I")
+_READ_BYTES = 1 << 18
+
+
+class SetUp(msgspec.Struct, frozen=True, array_like=True, tag=0):
+    """Once, before the first Begin: what all attempts share.
+
+    ``fresh_argv`` is the command that runs the script in a new interpreter; empty where
+    that is not possible.
+    """
+
+    context: bytes
+    fresh_argv: tuple[str, ...]
+
+
+class Begin(msgspec.Struct, frozen=True, array_like=True, tag=1):
+    """Start an attempt on ``lane``; its previous attempt has ended."""
+
+    lane: int
+    launch: bytes
+    fresh: bool
+
+
+class Kill(msgspec.Struct, frozen=True, array_like=True, tag=2):
+    """Send ``signal`` to the process group on ``lane``, if it is still ``pid``."""
+
+    lane: int
+    pid: int
+    signal: int
+
+
+ToKeeper = SetUp | Begin | Kill
+
+
+class Begun(msgspec.Struct, frozen=True, array_like=True, tag=0):
+    """The process of the attempt on ``lane`` exists."""
+
+    lane: int
+    pid: int
+
+
+class Ended(msgspec.Struct, frozen=True, array_like=True, tag=1):
+    """The attempt on ``lane`` ended and what was left of its group was killed.
+
+    ``status`` is a wait status; ``max_rss_kb`` and ``cpu_s`` come from the kernel.
+    ``is_shared`` says that a process it left behind may still hold the lane's pipes.
+    """
+
+    lane: int
+    pid: int
+    status: int
+    max_rss_kb: int
+    cpu_s: float
+    is_shared: bool
+
+
+FromKeeper = Begun | Ended
+
+
+class Channel:
+    """One end of the socket; ``send`` from one thread at a time, ``receive`` likewise."""
+
+    def __init__(self, sock: socket.socket, decoder: msgspec.msgpack.Decoder[object]) -> None:
+        self._socket = sock
+        self._decoder = decoder
+        self._encoder = msgspec.msgpack.Encoder()
+        self._pending = bytearray()
+
+    def fileno(self) -> int:
+        """The descriptor to poll."""
+        return self._socket.fileno()
+
+    def send(self, *messages: ToKeeper | FromKeeper) -> None:
+        """Send ``messages`` together. Raises OSError when the other end is gone."""
+        out = bytearray()
+        for message in messages:
+            body = self._encoder.encode(message)
+            out += _LENGTH.pack(len(body))
+            out += body
+        self._socket.sendall(out)
+
+    def receive(self) -> list[object] | None:
+        """Messages that have come, at least one byte's worth; None once the other end is gone."""
+        try:
+            data = self._socket.recv(_READ_BYTES)
+        except ConnectionError:
+            return None
+        if not data:
+            return None
+        self._pending += data
+        return list(self._whole())
+
+    def _whole(self) -> Iterator[object]:
+        position = 0
+        pending = self._pending
+        while len(pending) - position >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(pending, position)
+            end = position + _LENGTH.size + length
+            if len(pending) < end:
+                break
+            yield self._decoder.decode(pending[position + _LENGTH.size : end])
+            position = end
+        del pending[:position]
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+
+def keeper_end(sock: socket.socket) -> Channel:
+    """The keeper's end: receives ToKeeper."""
+    return Channel(sock, msgspec.msgpack.Decoder(ToKeeper))
+
+
+def driver_end(sock: socket.socket) -> Channel:
+    """The driver's end: receives FromKeeper."""
+    return Channel(sock, msgspec.msgpack.Decoder(FromKeeper))

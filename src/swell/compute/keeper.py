@@ -1,0 +1,319 @@
+"""The keeper: a process that starts, reaps and, at the driver's end, kills every attempt.
+
+Forked from the driver while that holds the user's imported script and nothing else, it
+is a zygote: each attempt is one more fork. It never runs user code itself.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from swell.compute import hygiene
+from swell.compute.channel import Begin, Begun, Channel, Ended, Kill, SetUp, keeper_end
+from swell.compute.kernel import adopt_orphans, children_of, die_with_parent, kill_and_reap
+from swell.compute.life import LifeTable
+
+FIRST_FD = 256
+"""The keeper's own descriptors stand from here on, so that a child closes them at once."""
+_FD_LIMIT = 1 << 16
+_KILL_WAIT_S = 10.0
+
+Attempt = Callable[[bytes, Callable[[], None]], bytes]
+"""(encoded Launch, sign of life) → encoded AttemptResult; called in the forked child."""
+PrepareAttempts = Callable[[bytes], Attempt]
+"""encoded RunContext → what runs attempts; called once in the keeper, before any fork."""
+
+
+class Lane(NamedTuple):
+    """Write ends of the pipes of one attempt at a time."""
+
+    result: int
+    stdout: int
+    stderr: int
+
+
+class Fresh(NamedTuple):
+    """What a fresh interpreter is told through its environment: four descriptors, a number."""
+
+    launch_fd: int
+    result_fd: int
+    life_fd: int
+    lane: int
+
+
+class Keeper:
+    """Serves one driver until the driver closes its end of the channel.
+
+    ``prepare`` gives what runs forked attempts; None in a keeper that only starts fresh
+    interpreters. Those learn from ``attempt_variable`` what they are.
+    """
+
+    def __init__(
+        self,
+        control: socket.socket,
+        lanes: socket.socket,
+        life: LifeTable,
+        prepare: PrepareAttempts | None,
+        *,
+        attempt_variable: str,
+    ) -> None:
+        self._control = control
+        self._lane_socket = lanes
+        self._life = life
+        self._prepare = prepare
+        self._attempt: Attempt | None = None
+        self._attempt_variable = attempt_variable
+        self._channel: Channel = keeper_end(control)
+        self._lanes: dict[int, Lane] = {}
+        self._pids: dict[int, int] = {}
+        self._context = b""
+        self._fresh_argv: tuple[str, ...] = ()
+        self._highest_fd = FIRST_FD
+        self._orphans: set[int] = set()
+
+    def serve(self) -> None:
+        """Work until the driver is gone, then leave no descendant alive."""
+        adopt_orphans()
+        wake_read, wake_write = os.pipe()
+        for fd in (wake_read, wake_write):
+            os.set_blocking(fd, False)
+        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        poller = select.poll()
+        poller.register(self._channel.fileno(), select.POLLIN)
+        poller.register(wake_read, select.POLLIN)
+        try:
+            while self._serve_once(poller, wake_read):
+                pass
+        except OSError:
+            pass  # the driver is gone in the middle of a message
+        finally:
+            kill_descendants()
+
+    def _serve_once(self, poller: select.poll, wake_read: int) -> bool:
+        for fd, _event in poller.poll():
+            if fd == wake_read:
+                os.read(wake_read, 4096)
+                self._reap()
+                continue
+            messages = self._channel.receive()
+            if messages is None:
+                return False
+            for message in messages:
+                match message:
+                    case Begin():
+                        self._begin(message)
+                    case Kill():
+                        self._kill(message)
+                    case SetUp():
+                        self._context = message.context
+                        self._fresh_argv = message.fresh_argv
+                        if self._prepare is not None:
+                            self._attempt = self._prepare(message.context)
+                            hygiene.prepare_to_fork()
+        return True
+
+    # --- starting ------------------------------------------------------------
+
+    def _begin(self, begin: Begin) -> None:
+        while begin.lane not in self._lanes:
+            self._receive_lane()
+        lane = self._lanes[begin.lane]
+        keeper_pid = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            self._become_attempt(keeper_pid, lane, begin)
+        try:
+            os.setpgid(pid, pid)
+        except OSError:
+            pass  # it has done so itself, or is already gone
+        self._pids[pid] = begin.lane
+        self._channel.send(Begun(begin.lane, pid))
+
+    def _receive_lane(self) -> None:
+        number, fds, _flags, _address = socket.recv_fds(self._lane_socket, 8, 3)
+        high = []
+        for fd in fds:
+            high.append(_move_up(fd))
+        self._highest_fd = max(self._highest_fd, *high)
+        self._lanes[int.from_bytes(number, "little")] = Lane(*high)
+
+    def _become_attempt(self, keeper_pid: int, lane: Lane, begin: Begin) -> None:
+        """In the child: never returns."""
+        code = 1
+        try:
+            os.setpgid(0, 0)
+            die_with_parent(keeper_pid)
+            signal.set_wakeup_fd(-1)
+            _attach(lane)
+            if begin.fresh:
+                self._become_fresh(lane, begin)
+            _close_others(lane.result, self._highest_fd)
+            hygiene.cleanse_child()
+            assert self._attempt is not None, "a cold keeper was asked to fork an attempt"
+            number = begin.lane
+            result = self._attempt(
+                begin.launch, lambda: self._life.mark(number, time.time())
+            )
+            hygiene.end_child()
+            write_result(lane.result, result)
+            code = 0
+        except BaseException:
+            import traceback
+
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+
+    def _become_fresh(self, lane: Lane, begin: Begin) -> None:
+        import msgspec
+
+        launch_fd = os.memfd_create("swell-launch", 0)
+        os.write(launch_fd, msgspec.msgpack.encode((self._context, begin.launch)))
+        os.lseek(launch_fd, 0, os.SEEK_SET)
+        fresh = Fresh(launch_fd, lane.result, self._life.fileno(), begin.lane)
+        for fd in fresh[:3]:
+            os.set_inheritable(fd, True)
+        environ = dict(os.environ)
+        environ[self._attempt_variable] = ",".join(map(str, fresh))
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        os.execvpe(self._fresh_argv[0], list(self._fresh_argv), environ)
+
+    # --- ending --------------------------------------------------------------
+
+    def _kill(self, kill: Kill) -> None:
+        if self._pids.get(kill.pid) == kill.lane:
+            _signal_group(kill.pid, kill.signal)
+
+    def _reap(self) -> None:
+        ended = []
+        while True:
+            try:
+                # Not yet reaped, so that its process group id cannot have a new owner.
+                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                break
+            if found is None:
+                break
+            pid = found.si_pid
+            lane = self._pids.pop(pid, None)
+            if lane is not None:
+                _signal_group(pid, signal.SIGKILL)
+            _pid, status, usage = os.wait4(pid, 0)
+            self._orphans.discard(pid)
+            if lane is not None:
+                ended.append((lane, pid, status, usage))
+        if not ended:
+            return
+        strangers = children_of(os.getpid()) - self._pids.keys() - {e[1] for e in ended}
+        is_shared = bool(strangers - self._orphans)
+        self._orphans |= strangers
+        for lane, pid, status, usage in ended:
+            if is_shared:
+                self._forget(lane)
+            cpu_s = usage.ru_utime + usage.ru_stime
+            self._channel.send(Ended(lane, pid, status, usage.ru_maxrss, cpu_s, is_shared))
+
+    def _forget(self, lane: int) -> None:
+        """An orphan may hold this lane's pipes: the driver retires it and opens another."""
+        for fd in self._lanes.pop(lane):
+            os.close(fd)
+
+
+def write_result(fd: int, result: bytes) -> None:
+    """Write an encoded AttemptResult with its length, so that a torn one is seen."""
+    data = memoryview(len(result).to_bytes(4, "little") + result)
+    while data:
+        data = data[os.write(fd, data) :]
+
+
+def kill_descendants() -> None:
+    """Kill and reap every descendant of this process; gives up after 10 s.
+
+    As the nearest subreaper it inherits the orphans of those it kills.
+    """
+    deadline = time.monotonic() + _KILL_WAIT_S
+    while (children := children_of(os.getpid())) and time.monotonic() < deadline:
+        kill_and_reap(children)
+
+
+def fork_keeper(
+    control: socket.socket,
+    lanes: socket.socket,
+    life: LifeTable,
+    prepare: PrepareAttempts,
+    *,
+    attempt_variable: str,
+    driver_ends: tuple[socket.socket, ...],
+) -> int:
+    """Fork a warm keeper from this process, which must have no thread of ours; its pid."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        for sock in driver_ends:
+            sock.close()
+        os.setsid()
+        keeper = Keeper(
+            _socket_up(control), _socket_up(lanes), life, prepare, attempt_variable=attempt_variable
+        )
+        keeper.serve()
+    finally:
+        os._exit(0)
+
+
+def serve_cold(control: int, lanes: int, life: int, attempt_variable: str) -> None:
+    """The main function of a keeper that was started by exec; takes descriptors."""
+    Keeper(
+        socket.socket(fileno=_move_up(control)),
+        socket.socket(fileno=_move_up(lanes)),
+        LifeTable(life),
+        None,
+        attempt_variable=attempt_variable,
+    ).serve()
+
+
+def _socket_up(sock: socket.socket) -> socket.socket:
+    return socket.socket(fileno=_move_up(sock.detach()))
+
+
+def _move_up(fd: int) -> int:
+    """The same open file at a number from FIRST_FD on, closed on exec."""
+    import fcntl
+
+    high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, FIRST_FD)
+    os.close(fd)
+    return high
+
+
+def _attach(lane: Lane) -> None:
+    """Empty stdin; stdout and stderr to the lane's pipes."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(lane.stdout, 1)
+    os.dup2(lane.stderr, 2)
+
+
+def _close_others(keep: int, highest: int) -> None:
+    os.closerange(FIRST_FD, keep)
+    os.closerange(keep + 1, highest + 1)
+
+
+def _signal_group(pid: int, number: int) -> None:
+    try:
+        os.killpg(pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass

@@ -1,0 +1,89 @@
+"""The driver's ends of the pipes through which one attempt at a time speaks."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import NamedTuple
+
+_CHUNK_BYTES = 1 << 16
+_LENGTH_BYTES = 4
+
+
+class Chunk(NamedTuple):
+    """Bytes of ``stream`` ('stdout' or 'stderr') as they were read."""
+
+    stream: str
+    data: bytes
+
+
+class DriverLane:
+    """Read ends of a lane: result, stdout, stderr; all non-blocking."""
+
+    def __init__(self, number: int, fds: tuple[int, int, int]) -> None:
+        self.number = number
+        self.result_fd, self.stdout_fd, self.stderr_fd = fds
+        self._result = bytearray()
+
+    @property
+    def fds(self) -> tuple[int, int, int]:
+        """All descriptors, to poll."""
+        return (self.result_fd, self.stdout_fd, self.stderr_fd)
+
+    def read(self, fd: int) -> Chunk | None:
+        """Read once from ``fd``; None when nothing is there, or it was part of a result."""
+        try:
+            data = os.read(fd, _CHUNK_BYTES)
+        except BlockingIOError:
+            return None
+        if not data:
+            return None
+        if fd == self.result_fd:
+            self._result += data
+            return None
+        return Chunk("stdout" if fd == self.stdout_fd else "stderr", data)
+
+    def drain(self) -> list[Chunk]:
+        """All that the ended attempt left in the pipes."""
+        chunks = []
+        for fd in (self.stdout_fd, self.stderr_fd):
+            while (chunk := self.read(fd)) is not None:
+                chunks.append(chunk)
+        while self._read_result():
+            pass
+        return chunks
+
+    def _read_result(self) -> bool:
+        before = len(self._result)
+        self.read(self.result_fd)
+        return len(self._result) > before
+
+    def take_result(self) -> bytes | None:
+        """The encoded AttemptResult, if a whole one came; the lane is ready for the next."""
+        data = bytes(self._result)
+        self._result.clear()
+        length = int.from_bytes(data[:_LENGTH_BYTES], "little")
+        body = data[_LENGTH_BYTES:]
+        return body if data and len(body) == length else None
+
+    def close(self) -> None:
+        """Close all ends."""
+        for fd in self.fds:
+            os.close(fd)
+
+
+def open_lane(number: int, keeper: socket.socket) -> DriverLane:
+    """Open the three pipes and hand their write ends to the keeper."""
+    reads: list[int] = []
+    writes: list[int] = []
+    for _ in range(3):
+        read, write = os.pipe()
+        os.set_blocking(read, False)
+        reads.append(read)
+        writes.append(write)
+    try:
+        socket.send_fds(keeper, [number.to_bytes(8, "little")], writes)
+    finally:
+        for write in writes:
+            os.close(write)
+    return DriverLane(number, (reads[0], reads[1], reads[2]))

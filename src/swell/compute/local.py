@@ -1,0 +1,409 @@
+"""This machine as a backend: attempts are processes of a keeper, watched by one thread."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from swell.compute.channel import Begin, Begun, Ended, Kill, SetUp, driver_end
+from swell.compute.kernel import adopt_orphans, children_of, kill_and_reap
+from swell.compute.lanes import Chunk, DriverLane, open_lane
+from swell.compute.life import LifeTable
+from swell.errors import ComputeError
+from swell.model.cause import Evidence
+from swell.model.ids import JobId
+from swell.model.job import Intent, JobState, JobUpdate, Launch
+from swell.model.record import Usage
+from swell.model.wire import encode
+from swell.seams.backend import Report
+from swell.seams.clock import Clock
+
+TIMEOUT_GRACE_S = 5.0
+"""How long an attempt may take to end by itself once its time limit has passed."""
+CANCEL_GRACE_S = 5.0
+"""Between SIGTERM and SIGKILL."""
+NO_SIGN_OF_LIFE_S = 5.0
+"""A forked attempt that has not reached its step by then hangs, and is run afresh."""
+_TICK_MS = 200
+
+
+
+class TaskOutput(NamedTuple):
+    """Bytes of a task's ``stream`` ('stdout' or 'stderr') as they were read."""
+
+    launch: Launch
+    pid: int | None
+    stream: str
+    data: bytes
+    at: float
+
+
+OutputSink = Callable[[TaskOutput], None]
+"""Called from the backend's thread."""
+
+
+class KeeperLink(msgspec.Struct):
+    """The driver's ends of a keeper that runs: sockets, life table, process id."""
+
+    control: socket.socket
+    lanes: socket.socket
+    life: LifeTable
+    pid: int
+
+
+class _Flight(msgspec.Struct):
+    """One attempt that was handed to the keeper."""
+
+    launch: Launch
+    lane: DriverLane
+    begun_at: float
+    fresh: bool
+    pid: int | None = None
+    ended_by: str | None = None
+    kill_at: float | None = None
+
+
+class LocalBackend:
+    """Runs each attempt as a process of its own on this machine.
+
+    ``open_cold_keeper`` replaces a keeper that was lost; it starts fresh interpreters
+    only. ``fresh`` is why all attempts get one from the start; None to fork.
+    """
+
+    def __init__(
+        self,
+        keeper: KeeperLink,
+        set_up: SetUp,
+        sink: OutputSink,
+        *,
+        fresh: bool,
+        open_cold_keeper: Callable[[], KeeperLink],
+        clock: Clock = time.time,
+    ) -> None:
+        self._keeper = keeper
+        self._set_up = set_up
+        self._sink = sink
+        self._fresh = fresh
+        self._open_cold_keeper = open_cold_keeper
+        self._clock = clock
+        self._channel = driver_end(keeper.control)
+        self._lock = threading.Lock()
+        self._flights: dict[int, _Flight] = {}
+        self._lane_of: dict[JobId, int] = {}
+        self._free: deque[DriverLane] = deque()
+        self._lanes_made = 0
+        self._poller = select.poll()
+        self._lane_of_fd: dict[int, DriverLane] = {}
+        self._report: Report = lambda updates: None
+        self._closing = False
+        self._own_children = children_of(os.getpid()) - {keeper.pid}
+        self._waker_read, self._waker_write = os.pipe()
+        self._thread = threading.Thread(target=self._watch, name="swell-local", daemon=True)
+
+    def start(self, report: Report) -> None:
+        """Begin to watch. The thread is there so that output is stored while the
+        deciding thread is busy, and so that no child blocks on a full pipe."""
+        self._report = report
+        self._poller.register(self._channel.fileno(), select.POLLIN)
+        self._poller.register(self._waker_read, select.POLLIN)
+        self._channel.send(self._set_up)
+        self._thread.start()
+
+    def submit(self, launches: Sequence[Launch]) -> None:
+        """Hand ``launches`` to the keeper, which begins them at once."""
+        with self._lock:
+            for launch in launches:
+                self._begin(launch, self._fresh or launch.fresh_because is not None)
+
+    def _begin(self, launch: Launch, fresh: bool) -> None:
+        if fresh and not self._set_up.fresh_argv:
+            self._report([_no_script(launch, self._clock())])
+            return
+        lane = self._free.popleft() if self._free else self._open_lane()
+        self._keeper.life.clear(lane.number)
+        now = self._clock()
+        self._flights[lane.number] = _Flight(launch=launch, lane=lane, begun_at=now, fresh=fresh)
+        self._lane_of[launch.job] = lane.number
+        try:
+            self._channel.send(Begin(lane.number, encode(launch), fresh))
+        except OSError:
+            self._wake()  # the keeper is gone; the watching thread replaces it
+
+    def _open_lane(self) -> DriverLane:
+        if self._lanes_made % 64 == 63:
+            _raise_file_limit()
+        lane = open_lane(self._lanes_made, self._keeper.lanes)
+        self._lanes_made += 1
+        for fd in lane.fds:
+            self._lane_of_fd[fd] = lane
+            self._poller.register(fd, select.POLLIN)
+        self._wake()
+        return lane
+
+    def adopt(self, intents: Sequence[Intent]) -> None:
+        """Processes here die with their driver: there is nothing to adopt."""
+
+    def cancel(self, jobs: Collection[JobId], why: str) -> None:
+        """SIGTERM to the process groups of ``jobs``, SIGKILL 5 s later."""
+        del why
+        with self._lock:
+            for job in jobs:
+                flight = self._flights.get(self._lane_of.get(job, -1))
+                if flight is not None and flight.ended_by is None:
+                    flight.ended_by = "cancel"
+                    flight.kill_at = self._clock() + CANCEL_GRACE_S
+                    self._kill(flight, signal.SIGTERM)
+
+    def close(self) -> None:
+        """End every attempt and the keeper; returns when all of them are gone."""
+        self._closing = True
+        self._wake()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._channel.close()
+        self._keeper.lanes.close()
+        try:
+            os.waitpid(self._keeper.pid, 0)  # it has killed and reaped all others first
+        except ChildProcessError:
+            pass
+        for lane in self._free:
+            lane.close()
+        for flight in self._flights.values():
+            flight.lane.close()
+        self._keeper.life.close()
+        os.close(self._waker_read)
+        os.close(self._waker_write)
+
+    def _wake(self) -> None:
+        os.write(self._waker_write, b"x")
+
+    def _kill(self, flight: _Flight, number: signal.Signals) -> None:
+        if flight.pid is None:
+            return  # begun, but its pid has not come yet: _note_begun sends it on
+        try:
+            self._channel.send(Kill(flight.lane.number, flight.pid, number))
+        except OSError:
+            pass  # the keeper is gone and has killed it
+
+    # --- the watching thread -------------------------------------------------
+
+    def _watch(self) -> None:
+        adopt_orphans()  # should the keeper be killed, its orphans come here
+        next_tick = self._clock()
+        while not self._closing:
+            for fd, _event in self._poller.poll(_TICK_MS):
+                if fd == self._waker_read:
+                    os.read(fd, 4096)
+                elif fd == self._channel.fileno():
+                    self._receive()
+                else:
+                    self._read_output(fd)
+            if self._clock() >= next_tick:
+                next_tick = self._clock() + _TICK_MS / 1000
+                self._check_times()
+
+    def _read_output(self, fd: int) -> None:
+        lane = self._lane_of_fd.get(fd)
+        if lane is None:
+            return
+        chunk = lane.read(fd)
+        if chunk is None:
+            return
+        flight = self._flights.get(lane.number)
+        if flight is not None:
+            self._flush(flight, [chunk], self._clock())
+
+    def _receive(self) -> None:
+        messages = self._channel.receive()
+        if messages is None:
+            self._replace_keeper()
+            return
+        updates = []
+        for message in messages:
+            match message:
+                case Begun():
+                    updates.append(self._note_begun(message))
+                case Ended():
+                    update = self._note_ended(message)
+                    if update is not None:
+                        updates.append(update)
+        if updates:
+            self._report(updates)
+
+    def _note_begun(self, begun: Begun) -> JobUpdate:
+        with self._lock:
+            flight = self._flights[begun.lane]
+            flight.pid = begun.pid
+            if flight.ended_by is not None:
+                self._kill(flight, signal.SIGTERM)
+        return JobUpdate(flight.launch.job, JobState.RUNNING, self._clock(), pid=begun.pid)
+
+    def _note_ended(self, ended: Ended) -> JobUpdate | None:
+        now = self._clock()
+        flight = self._flights[ended.lane]
+        job = flight.launch.job
+        self._flush(flight, flight.lane.drain(), now)
+        result = flight.lane.take_result()
+        with self._lock:
+            del self._flights[ended.lane]
+            self._lane_of.pop(job, None)
+            if ended.is_shared:
+                self._retire(flight.lane)
+            else:
+                self._free.append(flight.lane)
+            if flight.ended_by == "no sign of life":
+                self._begin(flight.launch, fresh=True)
+                return None
+        evidence = _evidence_of(ended, flight.ended_by)
+        usage = Usage(ended.max_rss_kb / 1024, ended.cpu_s, "wait4")
+        return JobUpdate(
+            job, JobState.EXITED, now, pid=ended.pid, result=result, evidence=evidence, usage=usage
+        )
+
+    def _flush(self, flight: _Flight, chunks: list[Chunk], now: float) -> None:
+        for chunk in chunks:
+            self._sink(TaskOutput(flight.launch, flight.pid, chunk.stream, chunk.data, now))
+
+    def _retire(self, lane: DriverLane) -> None:
+        for fd in lane.fds:
+            self._poller.unregister(fd)
+            del self._lane_of_fd[fd]
+        lane.close()
+
+    def _check_times(self) -> None:
+        now = self._clock()
+        with self._lock:
+            for number, flight in self._flights.items():
+                if flight.kill_at is not None:
+                    if now >= flight.kill_at:
+                        self._kill(flight, signal.SIGKILL)
+                    continue
+                began_at = self._keeper.life.began_at(number)
+                limit = flight.launch.timeout_s
+                if began_at is None:
+                    if not flight.fresh and now - flight.begun_at > NO_SIGN_OF_LIFE_S:
+                        self._end(flight, "no sign of life", now)
+                elif limit is not None and now - began_at > limit + TIMEOUT_GRACE_S:
+                    self._end(flight, "timeout", now)
+
+    def _end(self, flight: _Flight, why: str, now: float) -> None:
+        flight.ended_by = why
+        flight.kill_at = now
+        self._kill(flight, signal.SIGKILL)
+
+    def _replace_keeper(self) -> None:
+        """The keeper is gone, and with it (by the kernel's hand) all its attempts."""
+        now = self._clock()
+        with self._lock:
+            self._poller.unregister(self._channel.fileno())
+            lost = list(self._flights.values())
+            self._flights.clear()
+            self._lane_of.clear()
+            for lane in [*self._free, *(flight.lane for flight in lost)]:
+                self._retire(lane)
+            self._free.clear()
+            self._channel.close()
+            self._keeper.lanes.close()
+            self._keeper.life.close()
+            os.waitpid(self._keeper.pid, 0)
+            kill_and_reap(children_of(os.getpid()) - self._own_children)
+            self._keeper = self._open_cold_keeper()
+            self._fresh = True
+            self._channel = driver_end(self._keeper.control)
+            self._poller.register(self._channel.fileno(), select.POLLIN)
+            self._channel.send(self._set_up)
+        reason = "The process that watches the tasks of this machine was killed."
+        self._report(
+            [
+                JobUpdate(
+                    flight.launch.job,
+                    JobState.LOST,
+                    now,
+                    evidence=Evidence(host_lost=True, reason=reason),
+                )
+                for flight in lost
+            ]
+        )
+
+
+def _evidence_of(ended: Ended, ended_by: str | None) -> Evidence:
+    number = os.WTERMSIG(ended.status) if os.WIFSIGNALED(ended.status) else None
+    code = os.WEXITSTATUS(ended.status) if os.WIFEXITED(ended.status) else None
+    return Evidence(
+        exit_code=code,
+        signal=number,
+        ended_by=ended_by,
+        peak_memory_mb=ended.max_rss_kb / 1024,
+    )
+
+
+def _no_script(launch: Launch, at: float) -> JobUpdate:
+    reason = (
+        f"Step '{launch.step}' needs a fresh interpreter, but this flow is not in a script "
+        "that one could run."
+    )
+    return JobUpdate(launch.job, JobState.LOST, at, evidence=Evidence(reason=reason))
+
+
+def _raise_file_limit() -> None:
+    """Every lane needs three descriptors here: use what the system allows."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+class KeeperEnds(NamedTuple):
+    """What a keeper is started with; ``driver_ends`` must not stay open in it."""
+
+    control: socket.socket
+    lanes: socket.socket
+    life: LifeTable
+    driver_ends: tuple[socket.socket, socket.socket]
+
+
+def open_link(spawn: Callable[[KeeperEnds], int]) -> KeeperLink:
+    """Make the sockets and the life table, and let ``spawn`` start the keeper; it gives its pid.
+
+    Raises ComputeError when no process can be started.
+    """
+    control, keeper_control = socket.socketpair()
+    lanes, keeper_lanes = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    life = LifeTable.create()
+    try:
+        pid = spawn(KeeperEnds(keeper_control, keeper_lanes, life, (control, lanes)))
+    except OSError as error:
+        raise ComputeError(
+            f"No process can be started here: {error.strerror}.",
+            remedy="Look at the limits on processes and memory (ulimit -a).",
+        ) from error
+    keeper_control.close()
+    keeper_lanes.close()
+    return KeeperLink(control=control, lanes=lanes, life=life, pid=pid)
+
+
+def spawn_cold_keeper(ends: KeeperEnds, *, attempt_variable: str) -> int:
+    """Start a keeper by exec, which starts fresh interpreters only; its pid."""
+    import subprocess
+
+    fds = (ends.control.fileno(), ends.lanes.fileno(), ends.life.fileno())
+    call = f"serve_cold({', '.join(map(str, fds))}, {attempt_variable!r})"
+    keeper = subprocess.Popen(
+        [sys.executable, "-c", f"from swell.compute.keeper import serve_cold; {call}"],
+        pass_fds=fds,
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
+    )
+    keeper.returncode = 0  # reaped by LocalBackend, which knows it by its pid
+    return keeper.pid

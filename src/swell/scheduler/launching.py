@@ -1,0 +1,186 @@
+"""From a Start to a Launch: gives each task the Records, frames and limits it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from swell.model.facts import AttemptEnded, AttemptStarted, Fact, TaskCreated
+from swell.model.graph import Graph, NodeType
+from swell.model.ids import JobId, RunId
+from swell.model.job import Frame, Gang, Inputs, Launch, Opened, StepPlan
+from swell.model.record import Outcome, Transition
+from swell.scheduler.book import RecordBook
+from swell.scheduler.events import AdoptTasks, Start, StartAttempts
+from swell.scheduler.writer import Entry
+
+PACK_FROM_BYTES = 256 << 10
+"""Records of a join together from which they go into one file instead of the Launch."""
+
+
+class Place(NamedTuple):
+    """Where a task is: its step, and the id of the task that opened the foreach around it."""
+
+    step: str
+    innermost_split: str | None
+
+
+class OriginEnd(NamedTuple):
+    """How a task of the origin run ended, and its encoded Record."""
+
+    outcome: Outcome
+    record: bytes
+
+
+OriginReader = Callable[[Sequence[str]], list[OriginEnd]]
+"""Task ids of the origin run → how they ended, in that order."""
+
+PackRecords = Callable[[str, Sequence[bytes]], str]
+"""(name, encoded Records) → path of a file that holds them."""
+
+
+class Launching:
+    """Belongs to the deciding thread. ``read_origin`` is there when a run is resumed."""
+
+    def __init__(
+        self,
+        run: RunId,
+        graph: Graph,
+        plans: Mapping[str, StepPlan],
+        book: RecordBook,
+        pack: PackRecords,
+        read_origin: OriginReader | None = None,
+    ) -> None:
+        self._run = run
+        self._graph = graph
+        self._plans = plans
+        self._book = book
+        self._pack = pack
+        self._read_origin = read_origin
+        self._opened: dict[str, Opened] = {}
+        self._places: dict[str, Place] = {}
+        self._place_of_block: dict[Place, Place] = {}
+        self._splits_of_join = {
+            node.matching_join: name
+            for name, node in graph.nodes.items()
+            if node.matching_join and node.type is NodeType.FOREACH
+        }
+
+    def plan(self, step: str) -> StepPlan:
+        """The plan of ``step``."""
+        return self._plans[step]
+
+    def committed(self, tasks: Collection[str]) -> None:
+        """What ``tasks`` left can be read from the store from now on."""
+        self._book.committed(tasks)
+
+    def ended(self, start: Start, record: bytes, transition: Transition | None) -> None:
+        """A task ended ok: keep what those behind it will read."""
+        task = start.job.task
+        self._book.put(task, record)
+        split = transition.split if transition is not None else None
+        if split is not None:
+            self._opened[task] = Opened(start.step, split.var, split.num, split.items)
+
+    def launch(
+        self, command: StartAttempts, now: float
+    ) -> tuple[list[Launch], tuple[TaskCreated, ...]]:
+        """The Launches of ``command``, and the facts on tasks that are new."""
+        plan = self._plans[command.step]
+        inputs_of: dict[tuple[str, ...], Inputs] = {}
+        launches = []
+        facts = []
+        for start in command.starts:
+            inputs = inputs_of.get(start.parents)
+            if inputs is None:
+                inputs = inputs_of[start.parents] = self._inputs(start)
+            stack = self._stack(start)
+            launches.append(
+                Launch(
+                    job=start.job,
+                    step=start.step,
+                    attempts=plan.attempts,
+                    inputs=inputs,
+                    stack=stack,
+                    rounds=start.rounds,
+                    gang=Gang(*start.node) if start.node is not None else None,
+                    fallback=start.fallback,
+                    timeout_s=plan.timeout_s,
+                    fresh_because=plan.fresh_because,
+                    resources=plan.resources,
+                )
+            )
+            if start.is_new:
+                facts.append(self._created(start, stack, now))
+        return launches, tuple(facts)
+
+    def adopt(self, command: AdoptTasks, now: float) -> tuple[Entry, tuple[tuple[str, str], ...]]:
+        """Facts on tasks taken over from the origin, and their (new id, old id)."""
+        assert self._read_origin is not None, "tasks were adopted in a run that resumes nothing"
+        origins = [one.origin for one in command.adopted]
+        ends = self._read_origin(origins)
+        facts: list[Fact] = []
+        tasks = []
+        for one, end in zip(command.adopted, ends, strict=True):
+            start = one.start
+            job = JobId(start.job.task, 0)
+            self.ended(start, end.record, end.outcome.transition)
+            facts.append(
+                self._created(start, self._stack(start), now, f"{start.step}/{one.origin}")
+            )
+            facts.append(AttemptStarted(self._run, job, now))
+            facts.append(AttemptEnded(self._run, job, now, end.outcome, end.record))
+            tasks.append(start.job.task)
+        pairs = tuple((one.start.job.task, one.origin) for one in command.adopted)
+        return Entry(tuple(facts), tasks=tuple(tasks)), pairs
+
+    # --- the parts of a Launch ------------------------------------------------
+
+    def _inputs(self, start: Start) -> Inputs:
+        node = self._graph.nodes[start.step]
+        records = (
+            self._book.get(start.parents) if start.fallback is None or not node.is_join else []
+        )
+        names = tuple(self._names_of(start.parents))
+        opened = self._closed_foreach(start) if node.is_join else None
+        if sum(map(len, records)) > PACK_FROM_BYTES and len(records) > 1:
+            path = self._pack(f"{start.step}-{start.job.task}", records)
+            return Inputs(names, pack=path, opened=opened)
+        return Inputs(names, tuple(records), opened=opened)
+
+    def _closed_foreach(self, start: Start) -> Opened | None:
+        """The foreach that a join closes: the innermost one around its parents."""
+        if start.step not in self._splits_of_join or not start.parents:
+            return None
+        innermost = self._places[start.parents[0]].innermost_split
+        return self._opened[innermost] if innermost is not None else None
+
+    def _names_of(self, tasks: Sequence[str]) -> Iterator[str]:
+        return (f"{self._places[task].step}/{task}" for task in tasks)
+
+    def _note_place(self, start: Start) -> None:
+        place = Place(start.step, start.splits[-1][0] if start.splits else None)
+        self._places[start.job.task] = self._place_of_block.setdefault(place, place)
+
+    def _stack(self, start: Start) -> tuple[Frame, ...]:
+        return tuple(self._opened[task].frame(index) for task, index in start.splits)
+
+    def _created(
+        self, start: Start, stack: tuple[Frame, ...], now: float, origin: str | None = None
+    ) -> TaskCreated:
+        task = start.job.task
+        self._note_place(start)
+        node = start.node
+        return TaskCreated(
+            run=self._run,
+            step=start.step,
+            task=task,
+            created_at=now,
+            parents=tuple(self._names_of(start.parents)),
+            indices=tuple(frame.index for frame in stack),
+            rounds=start.rounds,
+            path_text=",".join(f"{frame.step}:{frame.index}" for frame in stack),
+            origin_task=origin,
+            gang_size=node[1] if node is not None else None,
+            gang_control=node is not None and node[0] == 0,
+        )

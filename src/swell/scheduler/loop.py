@@ -1,0 +1,353 @@
+"""The hands of the scheduler: performs its commands and feeds it what happens.
+
+One thread decides. Backends, the fact writer and signal handlers only put into the inbox.
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from swell.errors import SwellError
+from swell.model.cause import Cause, Evidence, find_cause
+from swell.model.facts import (
+    AttemptEnded,
+    AttemptStarted,
+    RunEnded,
+    RunStatus,
+)
+from swell.model.graph import Graph
+from swell.model.ids import JobId, RunId
+from swell.model.job import JobState, JobUpdate
+from swell.model.record import AttemptResult, Outcome, Usage
+from swell.model.wire import EMPTY_RECORD, decode_result
+from swell.scheduler.events import (
+    AdoptTasks,
+    AttemptFinished,
+    CancelAttempts,
+    Command,
+    Event,
+    Finish,
+    Interrupted,
+    RetryLater,
+    RunStarted,
+    SplitOpened,
+    Start,
+    StartAttempts,
+    TaskFailedForGood,
+    Tick,
+    WakeAt,
+)
+from swell.scheduler.launching import Launching
+from swell.scheduler.observe import (
+    ChildrenOpened,
+    Notice,
+    Observer,
+    Progress,
+    RunFinished,
+    TaskBegan,
+    TaskEnded,
+    TaskFailed,
+    TaskRetries,
+    TasksAdopted,
+)
+from swell.scheduler.state import RunState
+from swell.scheduler.writer import Entry, FactWriter, WriteFailed, Written
+from swell.seams.backend import Backend
+from swell.seams.clock import Clock
+
+HEARTBEAT_S = 10.0
+_UNCOUNTED = (Cause.HOST_LOST, Cause.SPOT, Cause.IMAGE)
+
+
+class SystemLog(Protocol):
+    """Where lines about a task go that it did not print itself."""
+
+    def __call__(self, job: JobId, text: str) -> None: ...
+
+
+class Inbox:
+    """The one queue into the deciding thread; safe from threads and signal handlers."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[JobUpdate | Written | WriteFailed | Interrupted] = (
+            queue.SimpleQueue()
+        )
+
+    def put_updates(self, updates: Sequence[JobUpdate]) -> None:
+        """For backends."""
+        for update in updates:
+            self._queue.put(update)
+
+    def put(self, item: Written | WriteFailed | Interrupted) -> None:
+        """For the fact writer and for whoever interrupts."""
+        self._queue.put(item)
+
+    def take(self, timeout_s: float) -> list[JobUpdate | Written | WriteFailed | Interrupted]:
+        """All that is there, waiting at most ``timeout_s`` for the first."""
+        try:
+            items = [self._queue.get(timeout=timeout_s)]
+        except queue.Empty:
+            return []
+        while True:
+            try:
+                items.append(self._queue.get_nowait())
+            except queue.Empty:
+                return items
+
+
+class RunEnd(msgspec.Struct, frozen=True):
+    """How a run ended; ``store_error`` is set when the metadata store gave up."""
+
+    ok: bool
+    interrupted: bool
+    why: str
+    failures: tuple[TaskFailed, ...]
+    store_error: Exception | None = None
+
+
+class RunLoop:
+    """Drives one run to its end; ``drive`` is called once, by the thread that decides."""
+
+    def __init__(
+        self,
+        run: RunId,
+        graph: Graph,
+        state: RunState,
+        backends: Mapping[str, Backend],
+        launching: Launching,
+        writer: FactWriter,
+        inbox: Inbox,
+        observer: Observer,
+        system_log: SystemLog,
+        clock: Clock = time.time,
+    ) -> None:
+        self._run = run
+        self._graph = graph
+        self._state = state
+        self._backends = backends
+        self._launching = launching
+        self._writer = writer
+        self._inbox = inbox
+        self._observer = observer
+        self._system_log = system_log
+        self._clock = clock
+        self._flying: dict[JobId, Start] = {}
+        self._begun_at: dict[JobId, float] = {}
+        self._wake_at: float | None = None
+        self._finish: Finish | None = None
+        self._failures: list[TaskFailed] = []
+        self._store_error: Exception | None = None
+
+    def drive(self) -> RunEnd:
+        """Run until nothing more will happen; everything reported is durable then."""
+        started_at = self._clock()
+        next_beat = started_at + HEARTBEAT_S
+        next_progress = started_at
+        self._decide([RunStarted(started_at)])
+        while self._finish is None:
+            now = self._clock()
+            events = self._events_of(self._inbox.take(self._patience_s(now)))
+            now = self._clock()
+            if self._wake_at is not None and now >= self._wake_at:
+                self._wake_at = None
+                events.append(Tick(now))
+            self._decide(events)
+            if now >= next_beat:
+                next_beat = now + HEARTBEAT_S
+                self._writer.beat(now)
+            every_s = self._observer.progress_every_s
+            if every_s is not None and now >= next_progress:
+                next_progress = now + every_s
+                self._observer.notice(Progress(now, self._state.counts()))
+        return self._end(started_at, self._finish)
+
+    def _patience_s(self, now: float) -> float:
+        limits = [HEARTBEAT_S]
+        if self._wake_at is not None:
+            limits.append(max(0.0, self._wake_at - now))
+        if self._observer.progress_every_s is not None:
+            limits.append(self._observer.progress_every_s)
+        return min(limits)
+
+    def _end(self, started_at: float, finish: Finish) -> RunEnd:
+        now = self._clock()
+        status = (
+            RunStatus.DONE
+            if finish.ok
+            else RunStatus.INTERRUPTED
+            if finish.interrupted
+            else RunStatus.FAILED
+        )
+        self._writer.put(Entry((RunEnded(self._run, now, status),)))
+        self._writer.close()
+        self._events_of(self._inbox.take(0.0))
+        end = RunEnd(
+            ok=finish.ok and self._store_error is None,
+            interrupted=finish.interrupted and self._store_error is None,
+            why=finish.why,
+            failures=tuple(self._failures),
+            store_error=self._store_error,
+        )
+        self._observer.notice(Progress(now, self._state.counts()))
+        self._observer.notice(
+            RunFinished(
+                self._run,
+                now,
+                now - started_at,
+                end.ok,
+                end.interrupted,
+                end.why,
+                end.failures,
+            )
+        )
+        return end
+
+    # --- what happened -------------------------------------------------------
+
+    def _events_of(
+        self, items: Sequence[JobUpdate | Written | WriteFailed | Interrupted]
+    ) -> list[Event]:
+        events: list[Event] = []
+        for item in items:
+            match item:
+                case JobUpdate(state=JobState.RUNNING):
+                    self._note_running(item)
+                case JobUpdate(state=JobState.EXITED | JobState.LOST):
+                    event = self._note_ended(item)
+                    if event is not None:
+                        events.append(event)
+                case Written():
+                    self._launching.committed(item.tasks)
+                    for notice in item.notices:
+                        self._observer.notice(notice)
+                case WriteFailed():
+                    self._store_error = item.error
+                    events.append(Interrupted(self._clock(), f"the store failed: {item.error}"))
+                case Interrupted():
+                    events.append(item)
+        return events
+
+    def _note_running(self, update: JobUpdate) -> None:
+        start = self._flying.get(update.job)
+        if start is None:
+            return
+        self._begun_at[update.job] = update.at
+        self._writer.put(
+            Entry((AttemptStarted(self._run, update.job, update.at, update.pid, update.note),))
+        )
+        is_fallback = start.fallback is not None
+        self._observer.notice(TaskBegan(update.job, start.step, update.at, update.pid, is_fallback))
+
+    def _note_ended(self, update: JobUpdate) -> AttemptFinished | None:
+        start = self._flying.pop(update.job, None)
+        if start is None:
+            return None
+        began_at = self._begun_at.pop(update.job, update.at)
+        result = decode_result(update.result) if update.result is not None else None
+        outcome = result.outcome if result is not None else _outcome_of(update, began_at)
+        record = bytes(result.record) if result is not None else EMPTY_RECORD
+        if outcome.ok:
+            self._launching.ended(start, record, outcome.transition)
+        else:
+            self._system_log(update.job, outcome.message)
+        self._writer.put(self._entry_of(update, start, outcome, record, result, began_at))
+        uncounted = outcome.cause in _UNCOUNTED
+        return AttemptFinished(update.at, update.job, outcome, uncounted)
+
+    def _entry_of(
+        self,
+        update: JobUpdate,
+        start: Start,
+        outcome: Outcome,
+        record: bytes,
+        result: AttemptResult | None,
+        began_at: float,
+    ) -> Entry:
+        fact = AttemptEnded(
+            self._run,
+            update.job,
+            update.at,
+            outcome,
+            record,
+            update.usage or Usage(),
+            result.metadata if result is not None else {},
+        )
+        notices: tuple[Notice, ...] = ()
+        if outcome.ok:
+            seconds = update.at - began_at
+            notices = (TaskEnded(update.job, start.step, update.at, seconds, outcome.caught),)
+        return Entry(
+            (fact,),
+            blobs=result.blobs if result is not None else (),
+            notices=notices,
+            tasks=(update.job.task,) if outcome.ok else (),
+        )
+
+    # --- what is to be done ----------------------------------------------------
+
+    def _decide(self, events: Sequence[Event]) -> None:
+        if not events:
+            return
+        try:
+            for command in self._state.handle_all(events):
+                self._perform(command)
+        except SwellError as error:
+            # The run cannot go on, but its processes are still ours to end.
+            self._store_error = error
+            stop = Interrupted(self._clock(), str(error))
+            for command in self._state.handle(stop):
+                self._perform(command)
+
+    def _perform(self, command: Command) -> None:
+        now = self._clock()
+        match command:
+            case StartAttempts():
+                self._start(command, now)
+            case AdoptTasks():
+                entry, pairs = self._launching.adopt(command, now)
+                self._writer.put(entry)
+                self._observer.notice(TasksAdopted(command.step, now, pairs))
+            case CancelAttempts():
+                for backend in self._backends.values():
+                    backend.cancel(command.jobs, command.why)
+            case RetryLater():
+                self._observer.notice(
+                    TaskRetries(
+                        command.job, command.step, now, command.attempt, command.at, command.outcome
+                    )
+                )
+            case TaskFailedForGood():
+                failure = TaskFailed(command.job, command.step, now, command.outcome)
+                self._failures.append(failure)
+                self._observer.notice(failure)
+            case SplitOpened():
+                self._observer.notice(ChildrenOpened(command.task, command.step, now, command.num))
+            case WakeAt():
+                self._wake_at = command.at
+            case Finish():
+                self._finish = command
+
+    def _start(self, command: StartAttempts, now: float) -> None:
+        launches, facts = self._launching.launch(command, now)
+        for start in command.starts:
+            self._flying[start.job] = start
+        if facts:
+            self._writer.put(Entry(facts))
+        self._backends[self._launching.plan(command.step).backend].submit(launches)
+
+
+def _outcome_of(update: JobUpdate, began_at: float) -> Outcome:
+    """For an attempt that left none: what the evidence says."""
+    finding = find_cause(update.evidence or Evidence())
+    return Outcome(
+        ok=False,
+        cause=finding.cause,
+        message=finding.sentence,
+        started_at=began_at,
+        ended_at=update.at,
+    )

@@ -1,0 +1,146 @@
+"""What a run tells whoever watches it: notices, in the order things became true."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from swell.model.ids import JobId, RunId
+from swell.model.record import Outcome
+from swell.scheduler.ready import StepCounts
+
+
+class RunBegan(msgspec.Struct, frozen=True):
+    """The run has its number; ``origin`` is the run it resumes."""
+
+    run: RunId
+    at: float
+    steps: tuple[str, ...]
+    origin: int | None = None
+
+
+class Told(msgspec.Struct, frozen=True):
+    """A sentence for the user: a warning or a hint."""
+
+    at: float
+    text: str
+    is_warning: bool = False
+
+
+class TaskBegan(msgspec.Struct, frozen=True):
+    """An attempt's process exists."""
+
+    job: JobId
+    step: str
+    at: float
+    pid: int | None = None
+    is_fallback: bool = False
+
+
+class TaskEnded(msgspec.Struct, frozen=True):
+    """An attempt ended well, and what it left is durable."""
+
+    job: JobId
+    step: str
+    at: float
+    seconds: float
+    is_caught: bool = False
+
+
+class TaskRetries(msgspec.Struct, frozen=True):
+    """An attempt failed; the next one, ``attempt``, starts at ``next_at``."""
+
+    job: JobId
+    step: str
+    at: float
+    attempt: int
+    next_at: float
+    outcome: Outcome
+
+
+class TaskFailed(msgspec.Struct, frozen=True):
+    """A task is out of attempts, or was ended with the run."""
+
+    job: JobId
+    step: str
+    at: float
+    outcome: Outcome
+
+
+class ChildrenOpened(msgspec.Struct, frozen=True):
+    """A foreach or gang opened ``num`` tasks of ``step``."""
+
+    task: str
+    step: str
+    at: float
+    num: int
+
+
+class TasksAdopted(msgspec.Struct, frozen=True):
+    """Tasks taken over from the origin run: (id here, id there)."""
+
+    step: str
+    at: float
+    tasks: tuple[tuple[str, str], ...]
+
+
+class Output(msgspec.Struct, frozen=True):
+    """Bytes a task printed, as read; may end in the middle of a line."""
+
+    job: JobId
+    step: str
+    at: float
+    stream: str
+    data: bytes
+    pid: int | None = None
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """Where all steps stand; the counts are live and not to be changed."""
+
+    at: float
+    counts: dict[str, StepCounts]
+
+
+class RunFinished(msgspec.Struct, frozen=True):
+    """The run is over and durable. ``failures`` are the tasks out of attempts."""
+
+    run: RunId
+    at: float
+    seconds: float
+    ok: bool
+    interrupted: bool
+    why: str
+    failures: tuple[TaskFailed, ...] = ()
+
+
+Notice = (
+    RunBegan
+    | Told
+    | TaskBegan
+    | TaskEnded
+    | TaskRetries
+    | TaskFailed
+    | ChildrenOpened
+    | TasksAdopted
+    | Output
+    | Progress
+    | RunFinished
+)
+
+
+class Observer(Protocol):
+    """Shows a run to a person or a machine; must not raise.
+
+    ``Output`` may come from another thread than all other notices.
+    """
+
+    @property
+    def progress_every_s(self) -> float | None:
+        """How often ``Progress`` is wanted, in seconds; None: never."""
+        ...
+
+    def notice(self, notice: Notice) -> None:
+        """Take one notice."""
+        ...

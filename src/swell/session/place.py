@@ -1,0 +1,82 @@
+"""Where the store of this machine is: the `.swell` folder and what lies in it."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from swell.errors import StoreError
+from swell.settings import Settings
+
+FOLDER = ".swell"
+MARK = "store.toml"
+_MARK_TEXT = "# This folder is a swell store: metadata, artifacts and logs of runs.\nformat = 1\n"
+
+
+class Place(NamedTuple):
+    """A store folder and the paths in it."""
+
+    root: str
+
+    @property
+    def database(self) -> str:
+        """The metadata database."""
+        return os.path.join(self.root, "metadata.db")
+
+    @property
+    def blobs(self) -> str:
+        """The folder of Blobs."""
+        return os.path.join(self.root, "blobs")
+
+    @property
+    def logs(self) -> str:
+        """The folder of logs, one folder a flow and run below it."""
+        return os.path.join(self.root, "logs")
+
+    @property
+    def exists(self) -> bool:
+        """Whether it is a store already."""
+        return os.path.isfile(os.path.join(self.root, MARK))
+
+    def scratch(self, flow: str, run: int) -> str:
+        """A folder for what one run needs only while it runs."""
+        return os.path.join(self.root, "scratch", f"{flow}-{run}")
+
+    def log_folder(self, flow: str, run: int) -> str:
+        """The folder of the logs of one run."""
+        return os.path.join(self.logs, flow, str(run))
+
+
+def find_place(settings: Settings, script: str | None, cwd: str) -> Place:
+    """The store in force: the setting, else the nearest upwards of ``cwd``, else beside
+    ``script`` (a path; None: in ``cwd``). It need not exist yet."""
+    if settings.root:
+        return Place(os.path.abspath(os.path.expanduser(settings.root)))
+    folder = os.path.abspath(cwd)
+    while True:
+        place = Place(os.path.join(folder, FOLDER))
+        if place.exists:
+            return place
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            break
+        folder = parent
+    beside = os.path.dirname(os.path.abspath(script)) if script else os.path.abspath(cwd)
+    return Place(os.path.join(beside, FOLDER))
+
+
+def make_place(place: Place) -> None:
+    """Make the folder a store if it is none. Raises StoreError."""
+    if place.exists:
+        return
+    try:
+        os.makedirs(place.root, exist_ok=True)
+        temporary = os.path.join(place.root, f"{MARK}.{os.getpid()}")
+        with open(temporary, "w", encoding="utf-8") as mark:
+            mark.write(_MARK_TEXT)
+        os.replace(temporary, os.path.join(place.root, MARK))
+    except OSError as error:
+        raise StoreError(
+            f"The store folder {place.root} cannot be made: {error.strerror}.",
+            remedy="Run where you may write, or set SWELL_ROOT to a folder where you may.",
+        ) from error

@@ -1,0 +1,86 @@
+"""The datastore as tasks use it: artifacts, items and packs over one Storage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from swell.datastore.artifacts import Artifacts
+from swell.datastore.items import StoredItems, load_item, store_items
+from swell.model.record import ArtifactRef, ItemRef
+from swell.seams.storage import Storage
+
+
+class TaskStore:
+    """Fills ``task.runner.ArtifactStore``; ``script`` names the flow's file in errors."""
+
+    def __init__(self, storage: Storage, script: str) -> None:
+        self._storage = storage
+        self._script = script
+        self._artifacts = Artifacts(storage, script=script)
+        self._keys: list[str] = []
+
+    def save(
+        self, values: Mapping[str, object], *, inline_bytes: int | None = None
+    ) -> dict[str, ArtifactRef]:
+        """Store ``values``; inline only up to ``inline_bytes`` each, if given."""
+        refs = self._artifacts.save(values)
+        if inline_bytes is not None:
+            refs = {
+                name: self.promote(ref) if len(ref.inline or b"") > inline_bytes else ref
+                for name, ref in refs.items()
+            }
+        self._keys += [ref.key for ref in refs.values() if ref.key is not None]
+        return refs
+
+    def promote(self, ref: ArtifactRef) -> ArtifactRef:
+        """The same artifact as a Blob."""
+        promoted = self._artifacts.promote(ref)
+        if promoted.key is not None:
+            self._keys.append(promoted.key)
+        return promoted
+
+    def load(self, ref: ArtifactRef) -> object:
+        """The value behind ``ref``."""
+        value: object = self._artifacts.load(ref)
+        return value
+
+    def changed(self, ref: ArtifactRef, value: object) -> bool:
+        """Whether ``value``, loaded from ``ref``, was changed in place."""
+        return self._artifacts.changed(ref, value)
+
+    def same_content(self, one: ArtifactRef, other: ArtifactRef) -> bool:
+        """Whether both serialised to the same bytes."""
+        return self._artifacts.same_content(one, other)
+
+    def store_items(self, iterable: Iterable[Any], limit: int, name: str) -> StoredItems:
+        """Iterate once and store each item."""
+        stored = store_items(self._storage, iterable, limit, name=name)
+        if stored.items.key is not None:
+            self._keys.append(stored.items.key)
+        return stored
+
+    def load_item(self, ref: ItemRef) -> object:
+        """One item of a foreach."""
+        value: object = load_item(self._storage, ref, script=self._script)
+        return value
+
+    def open_pack(self, path: str) -> Sequence[bytes]:
+        """The encoded Records of a join of thousands."""
+        from swell.datastore.packs import open_pack
+
+        return open_pack(path)
+
+    def save_card(self, html: bytes) -> tuple[str, str]:
+        """(Blob key, SHA-1) of a rendered card."""
+        import hashlib
+
+        key = self._artifacts.save_raw(html)
+        self._keys.append(key)
+        return key, hashlib.sha1(html, usedforsecurity=False).hexdigest()
+
+    def take_keys(self) -> tuple[str, ...]:
+        """Keys of the Blobs stored since the last call."""
+        keys = tuple(self._keys)
+        self._keys.clear()
+        return keys

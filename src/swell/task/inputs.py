@@ -1,0 +1,160 @@
+"""What a task reads: its parent's artifacts, or the inputs of a join; loaded when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+from swell.errors import SwellError
+from swell.model.job import Frame, Inputs
+from swell.model.record import ArtifactRef, ItemRef, Record
+from swell.model.wire import decode_record
+
+
+class Loader(Protocol):
+    """The part of the datastore that reading needs."""
+
+    def load(self, ref: ArtifactRef) -> object: ...
+
+    def load_item(self, ref: ItemRef) -> object: ...
+
+    def open_pack(self, path: str) -> Sequence[bytes]: ...
+
+
+class Input:
+    """One input of a join: artifacts as attributes, ``index``, ``input``, ``foreach_stack()``.
+
+    Changes to it are not stored.
+    """
+
+    def __init__(
+        self, task: str, encoded: bytes, stack: tuple[Frame, ...], loader: Loader, flow: str
+    ) -> None:
+        self.__task = task
+        self.__encoded = encoded
+        self.__stack = stack
+        self.__loader = loader
+        self.__flow = flow
+        self.__record: Record | None = None
+
+    def __getattr__(self, name: str) -> object:
+        ref = _refs_of(self).get(name)
+        if ref is None:
+            raise AttributeError(
+                f"Input {self.__task} of this join has no artifact '{name}' ({self.__flow})."
+            )
+        value = self.__loader.load(ref)
+        self.__dict__[name] = value
+        return value
+
+    @property
+    def index(self) -> int | None:
+        """Index in the innermost foreach; None outside."""
+        return self.__stack[-1].index if self.__stack else None
+
+    @property
+    def input(self) -> object:
+        """Item of the innermost foreach; None outside."""
+        return self.__loader.load_item(self.__stack[-1].item) if self.__stack else None
+
+    def foreach_stack(self) -> list[tuple[int, int, object]]:
+        """(index, number of splits, value) of each foreach, outermost first."""
+        return [
+            (frame.index, frame.num_splits, self.__loader.load_item(frame.item))
+            for frame in self.__stack
+        ]
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise SwellError(
+            f"Input {self.__task} of a join was to be stored.",
+            remedy="Store the artifacts wanted from it instead, such as input.x.",
+        )
+
+    def __repr__(self) -> str:
+        return f"<input {self.__task}>"
+
+    def _decoded(self) -> Record:
+        if self.__record is None:
+            self.__record = decode_record(self.__encoded)
+        return self.__record
+
+
+def _refs_of(one: Input) -> Mapping[str, ArtifactRef]:
+    return one._decoded().artifacts
+
+
+def refs_of(one: object) -> Mapping[str, ArtifactRef]:
+    """The artifacts of an input of a join. Raises SwellError for anything else."""
+    if not isinstance(one, Input):
+        raise SwellError(
+            f"merge_artifacts was given a {type(one).__name__}, which is not an input of a join.",
+            remedy="Call self.merge_artifacts(inputs) with the join's second argument.",
+        )
+    return _refs_of(one)
+
+
+def step_of(one: Input) -> str:
+    """The step an input comes from."""
+    return str(one.__dict__["_Input__task"]).split("/")[0]
+
+
+class JoinInputs:
+    """The inputs of a join: iterable, by index, by step name; ``len`` works.
+
+    After a foreach they come in index order.
+    """
+
+    def __init__(self, inputs: Inputs, stack: tuple[Frame, ...], loader: Loader, flow: str) -> None:
+        self.__inputs = inputs
+        self.__stack = stack
+        self.__loader = loader
+        self.__flow = flow
+        self.__encoded: Sequence[bytes] | None = None
+        self.__made: dict[int, Input] = {}
+
+    def __len__(self) -> int:
+        return len(self.__inputs.tasks)
+
+    def __getitem__(self, index: int) -> Input:
+        position = index + len(self) if index < 0 else index
+        if not 0 <= position < len(self):
+            raise IndexError(f"inputs[{index}]: this join has {len(self)} inputs.")
+        made = self.__made.get(position)
+        if made is None:
+            made = self.__made[position] = Input(
+                self.__inputs.tasks[position],
+                self.__records()[position],
+                self.__stack_of(position),
+                self.__loader,
+                self.__flow,
+            )
+        return made
+
+    def __iter__(self) -> Iterator[Input]:
+        return (self[position] for position in range(len(self)))
+
+    def __getattr__(self, name: str) -> Input:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        for position in reversed(range(len(self))):
+            if self.__inputs.tasks[position].split("/")[0] == name:
+                return self[position]
+        steps = sorted({task.split("/")[0] for task in self.__inputs.tasks})
+        raise AttributeError(
+            f"No input of this join comes from a step '{name}'; they come from "
+            f"{', '.join(steps) or 'no step'}."
+        )
+
+    def values(self, name: str) -> list[object]:
+        """Artifact ``name`` of all inputs, in split order."""
+        return [getattr(one, name) for one in self]
+
+    def __records(self) -> Sequence[bytes]:
+        if self.__encoded is None:
+            pack = self.__inputs.pack
+            self.__encoded = self.__loader.open_pack(pack) if pack else self.__inputs.records
+        return self.__encoded
+
+    def __stack_of(self, position: int) -> tuple[Frame, ...]:
+        opened = self.__inputs.opened
+        return (*self.__stack, opened.frame(position)) if opened else self.__stack
