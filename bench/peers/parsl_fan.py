@@ -1,0 +1,31 @@
+"""1,000 no-op tasks and their sum on Parsl's HTEX, two workers; keeps nothing."""
+
+import sys
+
+import parsl
+from parsl.config import Config
+from parsl.executors import HighThroughputExecutor
+from parsl.providers import LocalProvider
+
+
+@parsl.python_app
+def work(item: int) -> int:
+    return item
+
+
+if __name__ == "__main__":
+    config = Config(
+        run_dir=sys.argv[1],
+        executors=[
+            HighThroughputExecutor(
+                label="two",
+                max_workers_per_node=2,
+                address="127.0.0.1",
+                encrypted=False,
+                provider=LocalProvider(init_blocks=1, max_blocks=1),
+            )
+        ],
+    )
+    with parsl.load(config):
+        total = sum(future.result() for future in [work(item) for item in range(1000)])
+    assert total == 499_500
