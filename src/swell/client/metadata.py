@@ -1,0 +1,94 @@
+"""The named facts of a task that tools read, derived from what the store knows (COMPAT 8.2)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from swell.model.facts import AttemptFact, RunFact, TaskCreated
+from swell.model.graph import Graph
+from swell.model.ids import PARAMETERS_STEP
+
+
+class Datum(NamedTuple):
+    """One fact; ``created_at`` in milliseconds since 1970."""
+
+    name: str
+    value: object
+    created_at: int
+    type: str
+
+
+def attempt_data(
+    run: RunFact, created: TaskCreated, attempts: Sequence[AttemptFact], datastore: str
+) -> Iterator[Datum]:
+    """Facts of all ``attempts``, oldest first."""
+    of_every_attempt = dict(_facts_of_every_attempt(run, created, datastore))
+    for attempt in attempts:
+        number = str(attempt.job.attempt)
+        began = attempt.started_at if attempt.started_at is not None else attempt.ended_at
+        start = _ms(created.created_at if began is None else began)
+        yield Datum("attempt", number, start, "attempt")
+        for name, value in of_every_attempt.items():
+            kind = "internal_task_type" if name == "internal_task_type" else name
+            yield Datum(name, value, start, kind)
+        if attempt.ended_at is None or attempt.outcome is None:
+            continue
+        end = _ms(attempt.ended_at)
+        for name, (kind, text) in attempt.metadata.items():
+            yield Datum(name, text, end, kind)
+        is_ok = str(attempt.outcome.ok or attempt.outcome.caught)
+        yield Datum("attempt_ok", is_ok, end, "internal_attempt_status")
+        yield Datum("attempt-done", number, end, "attempt-done")
+
+
+def _facts_of_every_attempt(
+    run: RunFact, created: TaskCreated, datastore: str
+) -> Iterator[tuple[str, object]]:
+    scheme, separator, _ = datastore.partition("://")
+    yield "origin-run-id", str(run.origin_run)
+    if created.origin_task is not None:
+        yield "origin-task-id", created.origin_task.partition("/")[2]
+    yield "ds-type", scheme if separator else "local"
+    yield "ds-root", datastore
+    yield "user", run.user
+    for name in ("runtime", "python_version", "swell_version"):
+        value = tag_value(run.system_tags, name)
+        if value is not None:
+            yield name, value
+    yield "script-name", os.path.basename(run.script)
+    if created.path_text:
+        yield "foreach-execution-path", created.path_text
+    if created.stack_text:
+        yield "foreach-stack", list(created.stack_text)
+    if created.gang_size is not None:
+        yield "parallel-world-size", created.gang_size
+    if created.gang_control:
+        yield "internal_task_type", "control_task"
+
+
+def graph_data(created: TaskCreated, graph: Graph | None) -> Iterator[Datum]:
+    """What the ``_parameters`` task says of the graph."""
+    if created.step == PARAMETERS_STEP and graph is not None:
+        at = _ms(created.created_at)
+        yield Datum("start_step", graph.start, at, "graph_structure")
+        yield Datum("end_step", graph.end, at, "graph_structure")
+
+
+def newest_by_name(data: Sequence[Datum]) -> Mapping[str, Datum]:
+    """The newest fact of each name."""
+    return {datum.name: datum for datum in sorted(data, key=lambda datum: datum.created_at)}
+
+
+def tag_value(tags: frozenset[str], name: str) -> str | None:
+    """'dev' for the tag 'runtime:dev'."""
+    for tag in tags:
+        key, separator, value = tag.partition(":")
+        if key == name and separator:
+            return value
+    return None
+
+
+def _ms(at: float) -> int:
+    return int(at * 1000)

@@ -1,0 +1,490 @@
+"""Flows, runs, steps and tasks as a notebook reads them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from swell.client.namespaces import (
+    default_metadata,
+    default_namespace,
+    get_metadata,
+    get_namespace,
+    metadata,
+    namespace,
+)
+from swell.client.objects import DataArtifact, Flow, Metaflow, Run, Step, Swell, Task
+from swell.errors import InvalidPathspec, NamespaceMismatch, NotFound, SwellError
+from swell.model.ids import RunId
+from tests.unit.client.conftest import CAUGHT, FAILED, MemoryStores, Writer
+
+
+def ids(objects: object) -> list[str]:
+    return [each.id for each in objects]  # type: ignore[attr-defined]
+
+
+# --- going down and up ---------------------------------------------------------
+
+
+def test_iteration_is_newest_first_on_every_level(writer: Writer) -> None:
+    writer.whole_run()
+    writer.whole_run(flow="Older")
+    writer.whole_run()
+
+    assert ids(Swell()) == ["SumFlow", "Older"]
+    assert ids(Flow("SumFlow")) == ["2", "1"]
+    assert ids(Run("SumFlow/2")) == ["finale", "join", "work", "start"]
+    assert ids(Step("SumFlow/2/work")) == ["4", "3", "2"]
+    assert ids(Task("SumFlow/2/work/3")) == ["name", "square"]
+
+
+def test_a_child_is_found_by_its_name_hidden_ones_too(writer: Writer) -> None:
+    writer.whole_run()
+    run = Swell()["SumFlow"]["1"]
+
+    assert run["work"]["3"]["square"].data == 1
+    assert run["_parameters"].task["n"].data == 3  # type: ignore[union-attr]
+    assert run["start"]["1"]["_hidden"].data == 1
+    assert "work" in run
+    assert "nowhere" not in run
+    with pytest.raises(KeyError):
+        run["nowhere"]
+    with pytest.raises(KeyError):
+        Flow("SumFlow")["99"]
+
+
+def test_objects_know_their_path_and_their_parent(writer: Writer) -> None:
+    writer.whole_run()
+    artifact = DataArtifact("SumFlow/1/work/3/square")
+
+    assert artifact.pathspec == "SumFlow/1/work/3/square"
+    assert artifact.path_components == ["SumFlow", "1", "work", "3", "square"]
+    assert artifact.parent == Task("SumFlow/1/work/3")
+    assert artifact.parent.parent == Step("SumFlow/1/work")
+    assert artifact.parent.parent.parent == Run("SumFlow/1")
+    assert artifact.parent.parent.parent.parent == Flow("SumFlow")
+    assert Flow("SumFlow").parent is None
+    assert isinstance(Run("SumFlow/1").id, str)
+    assert repr(Task("SumFlow/1/work/3", attempt=0)) == "Task('SumFlow/1/work/3', attempt=0)"
+
+
+def test_metaflow_is_swell() -> None:
+    assert Metaflow is Swell
+
+
+def test_times_are_naive_and_local(writer: Writer) -> None:
+    run = writer.run()
+    assert Run("SumFlow/1").created_at == datetime.fromtimestamp(writer.now)
+    assert Flow("SumFlow").created_at == Run(str(run)).created_at
+
+
+# --- outcome -------------------------------------------------------------------
+
+
+def test_a_run_that_ended_well_gives_the_data_of_its_terminal_step(writer: Writer) -> None:
+    writer.whole_run()
+    run = Run("SumFlow/1")
+
+    assert run.successful
+    assert run.finished
+    assert run.data is not None
+    assert run.data.sum == 5
+    assert run.end_task == Task("SumFlow/1/finale/6")
+    assert run.finished_at == Task("SumFlow/1/finale/6").finished_at
+    assert (run.code, run.trigger) == (None, None)
+
+
+def test_a_run_still_at_work_is_not_finished_and_is_seen_to_finish(writer: Writer) -> None:
+    run = writer.run()
+    seen = Run("SumFlow/1")
+    assert (seen.finished, seen.successful, seen.data, seen.finished_at) == (
+        False,
+        False,
+        None,
+        None,
+    )
+
+    last = writer.task(run, "finale", "1")
+    assert not seen.finished
+    writer.attempt(last, {"sum": 1})
+
+    assert seen.finished
+    assert seen.data is not None
+    assert seen.data.sum == 1
+
+
+def test_a_failed_task_is_neither_finished_nor_successful_and_says_why(writer: Writer) -> None:
+    run = writer.run()
+    writer.attempt(writer.task(run, "start", "1"), outcome=FAILED)
+    task = Task("SumFlow/1/start/1")
+
+    assert not task.finished
+    assert not task.successful
+    assert task.finished_at is not None
+    assert task.cause == "user_error"
+    assert task.exception is not None
+    assert (task.exception.exception, task.exception.type) == ("no", "builtins.ValueError")
+    assert str(task.exception) == "Traceback: at line 3"
+
+
+def test_a_caught_task_is_finished_but_not_successful(writer: Writer) -> None:
+    run = writer.run()
+    writer.attempt(writer.task(run, "start", "1"), outcome=CAUGHT)
+    task = Task("SumFlow/1/start/1")
+
+    assert task.finished
+    assert not task.successful
+    assert task.exception is None
+
+
+def test_a_task_shows_its_latest_attempt_unless_one_is_named(writer: Writer) -> None:
+    run = writer.run()
+    created = writer.task(run, "start", "1")
+    writer.attempt(created, {"x": "first"}, 0, FAILED)
+    writer.attempt(created, {"x": "second"}, 1)
+
+    latest, first = Task("SumFlow/1/start/1"), Task("SumFlow/1/start/1", attempt=0)
+    assert (latest.data.x, latest.successful, latest.current_attempt) == ("second", True, 1)
+    assert (first.data.x, first.successful, first.current_attempt) == ("first", False, 0)
+    assert first.exception is not None
+    assert DataArtifact("SumFlow/1/start/1/x", attempt=0).data == "first"
+
+
+def test_a_task_listed_while_it_runs_shows_what_it_leaves_later(writer: Writer) -> None:
+    run = writer.run()
+    created = [writer.task(run, "work", str(number)) for number in (1, 2, 3)]
+    listed = list(Step("SumFlow/1/work"))
+    assert [list(task) for task in listed] == [[], [], []]
+
+    for each in created:
+        writer.attempt(each, {"x": int(each.task)})
+
+    assert [task.data.x for task in listed] == [3, 2, 1]
+    assert all(task.successful for task in listed)
+
+
+def test_the_latest_successful_run_passes_over_failed_ones(writer: Writer) -> None:
+    writer.whole_run()
+    for _ in range(25):
+        writer.attempt(writer.task(writer.run(), "start", "1"), outcome=FAILED)
+    flow = Flow("SumFlow")
+
+    assert flow.latest_run == Run("SumFlow/26")
+    assert flow.latest_successful_run == Run("SumFlow/1")
+
+
+# --- artifacts -----------------------------------------------------------------
+
+
+def test_artifacts_are_attributes_of_data(writer: Writer) -> None:
+    writer.whole_run()
+    data = Task("SumFlow/1/start/1").data
+
+    assert data.xs == [0, 1, 2]
+    assert "xs" in data
+    assert "other" not in data
+    assert dir(data) == ["name", "xs"]
+    with pytest.raises(AttributeError, match=r"SumFlow/1/start/1 has no artifact 'other'"):
+        _ = data.other
+
+
+def test_artifacts_come_as_a_namedtuple_of_public_names(writer: Writer) -> None:
+    writer.whole_run()
+    artifacts = Task("SumFlow/1/work/4").artifacts
+    assert artifacts._fields == ("name", "square")
+    assert artifacts.square.data == 4
+
+
+def test_an_artifact_tells_size_type_and_key_without_loading(writer: Writer) -> None:
+    writer.whole_run()
+    one, other = DataArtifact("SumFlow/1/join/5/sum"), DataArtifact("SumFlow/1/finale/6/sum")
+    assert (one.type, one.preview) == ("int", "5")
+    assert one.size > 0
+    assert one.sha == other.sha
+    assert one.sha != DataArtifact("SumFlow/1/join/5/name").sha
+    assert one.finished_at == Task("SumFlow/1/join/5").finished_at
+
+
+def test_a_thousand_tasks_and_an_artifact_of_each_take_a_handful_of_queries(
+    writer: Writer, stores: MemoryStores
+) -> None:
+    writer.whole_run(width=1000)
+    stores.metastore.questions.clear()
+
+    squares = sum(task.data.square for task in Step("SumFlow/1/work"))
+    backwards = [task["square"].data for task in reversed(list(Step("SumFlow/1/work")))]
+
+    assert squares == sum(n * n for n in range(1000))
+    assert backwards == [n * n for n in range(1000)]
+    assert len(stores.metastore.questions) <= 2 * 8
+
+
+def test_facts_of_all_tasks_take_a_handful_of_queries(writer: Writer, stores: MemoryStores) -> None:
+    writer.whole_run(width=20)
+    stores.metastore.questions.clear()
+    paths = [task.metadata_dict["foreach-execution-path"] for task in Step("SumFlow/1/work")]
+    assert paths == [f"start:{index}" for index in reversed(range(20))]
+    assert len(stores.metastore.questions) <= 5
+
+
+# --- relatives -----------------------------------------------------------------
+
+
+def test_tasks_know_where_their_data_came_from_and_went(writer: Writer) -> None:
+    writer.whole_run()
+    assert ids(Task("SumFlow/1/join/5").parent_tasks) == ["2", "3", "4"]
+    assert ids(Task("SumFlow/1/start/1").child_tasks) == ["4", "3", "2"]
+    assert list(Task("SumFlow/1/work/3").parent_task_pathspecs) == ["SumFlow/1/start/1"]
+    assert list(Task("SumFlow/1/work/3").child_task_pathspecs) == ["SumFlow/1/join/5"]
+    assert list(Task("SumFlow/1/start/1").parent_tasks) == []
+    assert list(Task("SumFlow/1/finale/6").child_tasks) == []
+
+
+def test_steps_know_their_neighbours(writer: Writer) -> None:
+    writer.whole_run()
+    assert ids(Step("SumFlow/1/work").parent_steps) == ["start"]
+    assert ids(Step("SumFlow/1/work").child_steps) == ["join"]
+    assert list(Step("SumFlow/1/start").parent_steps) == []
+
+
+def test_a_task_knows_its_index_in_the_innermost_foreach(writer: Writer) -> None:
+    writer.whole_run()
+    assert [task.index for task in Step("SumFlow/1/work")] == [2, 1, 0]
+    assert Task("SumFlow/1/join/5").index is None
+
+
+def test_a_step_tells_its_control_task_and_when_it_finished(writer: Writer) -> None:
+    run = writer.run()
+    writer.attempt(writer.task(run, "train", "1", gang_size=2, gang_control=True))
+    follower = writer.task(run, "train", "1_node_1", gang_size=2)
+    step = Step("SumFlow/1/train")
+
+    assert step.finished_at is None
+    writer.attempt(follower)
+    assert step.finished_at == Task("SumFlow/1/train/1_node_1").finished_at
+    assert step.control_task == Task("SumFlow/1/train/1")
+    assert ids(step.control_tasks()) == ["1"]
+    assert Task("SumFlow/1/train/1").metadata_dict["internal_task_type"] == "control_task"
+    assert Task("SumFlow/1/train/1_node_1").metadata_dict["parallel-world-size"] == 2
+
+
+# --- errors --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "words"),
+    [
+        (Flow, "SumFlop", "Flows there are: SumFlow"),
+        (Run, "SumFlow/9", "Its runs: 2, 1"),
+        (Run, "SumFlow/latest", "Its runs: 2, 1"),
+        (Step, "SumFlow/2/wurk", "Its steps are: work"),
+        (Task, "SumFlow/2/work/9", "Its tasks are: 4, 3, 2"),
+        (Task, "SumFlow/2/work/1", "It is of step 'start'"),
+        (DataArtifact, "SumFlow/2/work/2/squares", "Its artifacts are: square"),
+    ],
+)
+def test_what_is_not_there_is_answered_with_what_is_nearest(
+    writer: Writer, kind: type, path: str, words: str
+) -> None:
+    writer.whole_run()
+    writer.whole_run()
+    with pytest.raises(NotFound, match=words):
+        kind(path)
+
+
+@pytest.mark.parametrize("attempt", [-1, 2, 14])
+def test_an_attempt_that_is_not_there_is_not_found(writer: Writer, attempt: int) -> None:
+    writer.attempt(writer.task(writer.run(), "start", "1"))
+    with pytest.raises(NotFound, match=r"attempt"):
+        Task("SumFlow/1/start/1", attempt=attempt)
+
+
+def test_an_attempt_of_something_without_attempts_is_not_found(writer: Writer) -> None:
+    writer.whole_run()
+    with pytest.raises(NotFound, match="Only a Task"):
+        Run("SumFlow/1", attempt=0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [(Flow, "F/1"), (Run, "F"), (Step, "F/1"), (Task, "F/1/s"), (Task, "F//s/1"), (Run, 15)],
+)
+def test_a_path_of_another_form_is_refused_with_the_form(
+    stores: MemoryStores, kind: type, path: object
+) -> None:
+    with pytest.raises(InvalidPathspec, match="Write it like 'MyFlow"):
+        kind(path)
+
+
+# --- namespaces ----------------------------------------------------------------
+
+
+def test_only_runs_of_the_namespace_are_seen(writer: Writer) -> None:
+    writer.whole_run()
+    writer.whole_run(user="bob")
+    assert ids(Flow("SumFlow")) == ["1"]
+    assert namespace("user:bob") == "user:bob"
+    assert ids(Flow("SumFlow")) == ["2"]
+    assert namespace(None) is None
+    assert ids(Flow("SumFlow")) == ["2", "1"]
+    assert default_namespace() == get_namespace() == "user:ann"
+
+
+def test_any_tag_is_a_namespace(writer: Writer) -> None:
+    writer.whole_run()
+    writer.whole_run("exp:1", user="bob")
+    namespace("exp:1")
+    assert Flow("SumFlow").latest_run == Run("SumFlow/2")
+
+
+@pytest.mark.parametrize("path", ["SumFlow", "SumFlow/1", "SumFlow/1/work", "SumFlow/1/work/2"])
+def test_what_is_in_another_namespace_says_so(writer: Writer, path: str) -> None:
+    writer.whole_run(user="bob")
+    kind = (Flow, Run, Step, Task)[path.count("/")]
+    with pytest.raises(NamespaceMismatch, match=r"'user:ann'.*namespace\(None\)") as caught:
+        kind(path)
+    assert caught.value.namespace == "user:ann"
+
+
+def test_a_child_in_another_namespace_says_so(writer: Writer) -> None:
+    writer.whole_run()
+    writer.whole_run(user="bob")
+    writer.whole_run(user="bob", flow="BobsFlow")
+    assert "2" in Flow("SumFlow")
+    with pytest.raises(NamespaceMismatch):
+        Flow("SumFlow")["2"]
+    with pytest.raises(NamespaceMismatch):
+        Swell()["BobsFlow"]
+    assert ids(Swell().flows) == ["SumFlow"]
+
+
+def test_objects_stay_in_the_namespace_they_were_made_in(writer: Writer) -> None:
+    writer.whole_run()
+    writer.whole_run(user="bob")
+    flow = Flow("SumFlow")
+    namespace(None)
+    assert ids(flow) == ["1"]
+
+
+# --- stores --------------------------------------------------------------------
+
+
+def test_another_store_can_be_read_and_the_default_again(
+    writer: Writer, stores: MemoryStores, tmp_path: object
+) -> None:
+    writer.whole_run()
+    here = get_metadata()
+    assert metadata(f"{tmp_path}/there") == f"{tmp_path}/there"
+    with pytest.raises(NotFound, match="The store is empty"):
+        Flow("SumFlow")
+    assert default_metadata() == here
+    assert Flow("SumFlow").latest_run is not None
+
+
+# --- resumed runs --------------------------------------------------------------
+
+
+def resumed(writer: Writer, stores: MemoryStores) -> RunId:
+    """Run 2 resumes run 1: start is taken over, finale is new."""
+    origin = writer.run()
+    created = writer.task(origin, "start", "1")
+    writer.attempt(created, outcome=FAILED)
+    writer.attempt(created, {"x": 1}, number=1)
+    stores.logs[origin, "1", 1, "stdout"] = [(1_700_000_000.5, "größe".encode()), (2e9, b"two")]
+    run = writer.run(origin_run=1)
+    writer.attempt(writer.task(run, "start", "5", origin_task="start/1"), {"x": 1})
+    writer.attempt(writer.task(run, "finale", "6"))
+    return run
+
+
+def test_what_resume_took_over_names_its_origin(writer: Writer, stores: MemoryStores) -> None:
+    resumed(writer, stores)
+    assert Run("SumFlow/2").origin_pathspec == "SumFlow/1"
+    assert Step("SumFlow/2/start").origin_pathspec == "SumFlow/1/start"
+    assert Task("SumFlow/2/start/5").origin_pathspec == "SumFlow/1/start/1"
+    assert DataArtifact("SumFlow/2/start/5/x").origin_pathspec == "SumFlow/1/start/1/x"
+    assert Task("SumFlow/2/finale/6").origin_pathspec is None
+    assert Run("SumFlow/1").origin_pathspec is None
+    assert Flow("SumFlow").origin_pathspec is None
+
+
+def test_the_log_of_a_task_taken_over_is_its_origins(writer: Writer, stores: MemoryStores) -> None:
+    resumed(writer, stores)
+    task = Task("SumFlow/2/start/5")
+    assert task.stdout == "größe\ntwo\n"
+    assert task.stdout_size == len(task.stdout.encode())
+    assert (task.stderr, task.stderr_size) == ("", 0)
+    (when, line), _ = task.loglines("stdout", as_unicode=False)
+    assert (when, line) == (datetime(2023, 11, 14, 22, 13, 20, 500000), "größe".encode())
+
+
+# --- facts ---------------------------------------------------------------------
+
+
+def test_the_named_facts_of_a_task_cover_all_attempts(writer: Writer) -> None:
+    created = writer.task(writer.run(), "start", "1")
+    writer.attempt(created, outcome=FAILED)
+    writer.attempt(created, number=1)
+    task = Task("SumFlow/1/start/1")
+
+    found = [(datum.name, datum.value) for datum in task.metadata if datum.name == "attempt_ok"]
+    assert found == [("attempt_ok", "False"), ("attempt_ok", "True")]
+    first = task.metadata[0]
+    assert (first.name, first.value, first.type, first.task) == ("attempt", "0", "attempt", task)
+    assert first.created_at == 1_700_000_003_000
+    assert task.metadata_dict == {
+        "attempt": "1",
+        "attempt_ok": "True",
+        "attempt-done": "1",
+        "origin-run-id": "None",
+        "ds-type": "local",
+        "ds-root": "/data/.swell",
+        "user": "ann",
+        "runtime": "dev",
+        "python_version": "3.11.7",
+        "script-name": "sum.py",
+    }
+
+
+def test_facts_of_foreach_clone_and_parameters(writer: Writer, stores: MemoryStores) -> None:
+    writer.whole_run()
+    facts = Task("SumFlow/1/work/3").metadata_dict
+    assert facts["foreach-execution-path"] == "start:1"
+    assert facts["foreach-stack"] == ["xs=1"]
+    facts = Task("SumFlow/1/_parameters/0").metadata_dict
+    assert (facts["start_step"], facts["end_step"]) == ("start", "finale")
+
+    writer.now += 100
+    origin = writer.run(origin_run=1)
+    writer.attempt(writer.task(origin, "work", "9", origin_task="work/3"))
+    facts = Task("SumFlow/2/work/9").metadata_dict
+    assert (facts["origin-run-id"], facts["origin-task-id"]) == ("1", "3")
+    assert facts["foreach-execution-path"] == "start:1"
+
+
+# --- tags ----------------------------------------------------------------------
+
+
+def test_tags_of_a_run_are_changed_and_seen_on_its_parts(writer: Writer) -> None:
+    writer.whole_run("old")
+    run = Run("SumFlow/1")
+    run.add_tag("a")
+    run.add_tags(["b", "c", "user:ann"])
+    run.remove_tag("absent")
+    run.replace_tag("old", "new")
+    run.replace_tags(tags_to_remove=["a", "b"], tags_to_add=["d"])
+
+    assert run.user_tags == {"c", "new", "d"}
+    assert run.tags == run.user_tags | run.system_tags
+    assert run["work"].task.user_tags == run.user_tags  # type: ignore[union-attr]
+    assert isinstance(run.tags, frozenset)
+    assert ids(Flow("SumFlow").runs("new", "d")) == ["1"]
+    assert ids(run.steps("nobody")) == []
+    assert ids(run["work"].tasks("new")) == ["4", "3", "2"]
+
+
+def test_a_system_tag_cannot_be_removed(writer: Writer) -> None:
+    writer.whole_run()
+    with pytest.raises(SwellError, match="'user:ann' is a system tag"):
+        Run("SumFlow/1").remove_tag("user:ann")
