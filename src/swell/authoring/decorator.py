@@ -26,6 +26,9 @@ _Self = TypeVar("_Self", bound="Decorator")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _FlowClass = TypeVar("_FlowClass", bound=type)
 
+USERS_OWN = 3
+"""The innermost layer: decorators that users wrote, around the step's code alone."""
+
 NO_ARGUMENTS: Mapping[str, object] = MappingProxyType({})
 
 
@@ -38,7 +41,7 @@ class Decorator:
     it does not know.
     """
 
-    name: ClassVar[str] = ""
+    name: str = ""
     defaults: ClassVar[Mapping[str, object]] = NO_ARGUMENTS
     repeatable: ClassVar[bool] = False
     secret_arguments: ClassVar[frozenset[str]] = frozenset()
@@ -238,8 +241,18 @@ def planned(
 
 
 def in_entering_order(decorators: Iterable[StepDecorator]) -> list[StepDecorator]:
-    """Outermost first: by layer, and within a layer as written."""
-    return sorted(decorators, key=lambda decorator: decorator.layer)
+    """What the task runner enters, outermost first.
+
+    By layer, and within a layer as written; the user's own decorators become one, so that
+    one which skips the step keeps those inside it from being entered.
+    """
+    ordered = sorted(decorators, key=lambda decorator: decorator.layer)
+    own = [decorator for decorator in ordered if decorator.layer == USERS_OWN]
+    if not own:
+        return ordered
+    from swell.authoring.user_decorator import OwnDecorators
+
+    return [*ordered[: -len(own)], OwnDecorators(own)]
 
 
 def steps_own_list(function: Any, name: str, attribute: str) -> list[Any]:

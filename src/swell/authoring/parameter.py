@@ -70,6 +70,12 @@ class Parameter:
         self.source_file, self.line_no = place_of_caller()
         self._check_declaration()
 
+    def __get__(self, flow: object, owner: object = None) -> Any:
+        # Read on a flow object the value is the run's: Flow.__getattr__ asks the task for it.
+        if flow is None:
+            return self
+        raise AttributeError(self.name)
+
     @property
     def key(self) -> str:
         """The name as a Python keyword: ``-`` becomes ``_``."""
