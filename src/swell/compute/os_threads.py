@@ -1,0 +1,165 @@
+"""Finds out which libraries the threads of this process belong to.
+
+Most libraries do not name their threads, and a count alone says nothing. A sleeping
+thread's stack does: the first code on it that is not the C or C++ runtime's is its owner's.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from bisect import bisect_right
+from typing import NamedTuple
+
+_BY_NAME = (
+    # Names as the kernel cuts them: 15 characters.
+    ("jemalloc_bg_thd", "jemalloc"),
+    ("polars-ooc-clea", "polars-idle"),
+    ("polars-", "polars"),
+    ("grpc_global_tim", "grpc"),
+    ("event_engine", "grpc"),
+    ("lifeguard", "grpc"),
+    ("cuda-", "cuda"),
+    ("tf_", "tensorflow"),
+)
+_BY_LIBRARY = (
+    ("openblas", "openblas"),
+    ("libmkl", "mkl"),
+    ("libarrow", "arrow"),
+    ("libgomp", "openmp"),
+    ("libiomp", "openmp"),
+    ("libomp", "openmp"),
+    ("_polars", "polars"),
+    ("_duckdb", "duckdb"),
+    ("cv2.", "opencv"),
+    ("libtorch", "torch"),
+    ("libc10", "torch"),
+    ("libtensorflow", "tensorflow"),
+    ("_pywrap_tensorflow", "tensorflow"),
+    ("libjax", "jax"),
+    ("xla_extension", "jax"),
+    ("libcuda", "cuda"),
+    ("libpython", "python"),
+    ("python", "python"),
+)
+_RUNTIME = ("libc.", "libc-", "ld-", "libstdc++", "libgcc", "libpthread", "libm.", "libm-")
+_STACK_BYTES = 8192
+_CODE = re.compile(rb"^([0-9a-f]+)-([0-9a-f]+) r-xp \S+ \S+ \d+ +(/.*)$", re.MULTILINE)
+
+
+class Code(NamedTuple):
+    """The executable mappings of this process, sorted by address."""
+
+    starts: list[int]
+    ends: list[int]
+    names: list[str]
+
+    def library_at(self, address: int) -> str:
+        """The file name of the library whose code is at ``address``, or ""."""
+        at = bisect_right(self.starts, address) - 1
+        return self.names[at] if at >= 0 and address < self.ends[at] else ""
+
+
+def count_by_owner() -> dict[str, int]:
+    """How many threads besides the main one each library runs; Linux only.
+
+    Owners are the words of ``isolation``, or the file name of a library that is not
+    known there, or ``unknown``. A process with one thread costs one directory listing.
+    """
+    main = str(os.getpid())
+    threads = [tid for tid in os.listdir("/proc/self/task") if tid != main]
+    if not threads:
+        return {}
+    owners: dict[str, int] = {}
+    unnamed = []
+    for tid in threads:
+        name = _read(f"/proc/self/task/{tid}/comm").decode(errors="replace").strip()
+        owner = owner_of_name(name)
+        if owner:
+            owners[owner] = owners.get(owner, 0) + 1
+        else:
+            unnamed.append(tid)
+    if unnamed:
+        code = _executable_code()
+        memory = os.open("/proc/self/mem", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            for tid in unnamed:
+                owner = _owner_of_stack(tid, code, memory)
+                if owner:
+                    owners[owner] = owners.get(owner, 0) + 1
+        finally:
+            os.close(memory)
+    return owners
+
+
+def owner_of_name(name: str) -> str:
+    """Whose threads bear ``name``; "" where the name says nothing."""
+    return next((owner for start, owner in _BY_NAME if name.startswith(start)), "")
+
+
+def owner_of_library(library: str) -> str:
+    """Whose code is in the file ``library``; the file's own name where that is not known."""
+    name = library.lower()
+    return next((owner for part, owner in _BY_LIBRARY if part in name), library)
+
+
+def rest_openmp() -> None:
+    """End the idle threads of loaded OpenMP runtimes; they start again when next needed.
+
+    GNU's runtime has no fork handler: a child of a process that once ran a parallel region
+    waits for ever in its first one. After ``omp_pause_resource_all`` (OpenMP 5.0) there is
+    nothing left to wait for. Runtimes without it are left as they are.
+    """
+    if len(os.listdir("/proc/self/task")) == 1:
+        return
+    import ctypes
+
+    maps = _read("/proc/self/maps")
+    for path in set(re.findall(rb"(/\S*/lib(?:gomp|iomp5|omp)[-.]\S*)", maps)):
+        try:
+            library = ctypes.CDLL(os.fsdecode(path), mode=os.RTLD_NOW | os.RTLD_NOLOAD)
+            library.omp_pause_resource_all(_OMP_PAUSE_HARD)
+        except (OSError, AttributeError):
+            continue
+
+
+_OMP_PAUSE_HARD = 2
+
+
+def _owner_of_stack(tid: str, code: Code, memory: int) -> str:
+    """The owner of a sleeping thread; "" if it has ended meanwhile."""
+    try:
+        call = _read(f"/proc/self/task/{tid}/syscall").split()
+    except FileNotFoundError:
+        return ""
+    except OSError:
+        return "unknown"
+    if len(call) < 3:  # "running": it is at work now
+        return "unknown"
+    stack, instruction = int(call[-2], 16), int(call[-1], 16)
+    at = code.library_at(instruction)
+    if at and not at.startswith(_RUNTIME):
+        return owner_of_library(at)
+    try:
+        data = os.pread(memory, _STACK_BYTES, stack)
+    except OSError:
+        return "unknown"
+    for word in memoryview(data[: len(data) // 8 * 8]).cast("Q"):
+        library = code.library_at(word)
+        if library and not library.startswith(_RUNTIME):
+            return owner_of_library(library)
+    return "unknown"
+
+
+def _executable_code() -> Code:
+    code = Code([], [], [])
+    for start, end, path in _CODE.findall(_read("/proc/self/maps")):
+        code.starts.append(int(start, 16))
+        code.ends.append(int(end, 16))
+        code.names.append(os.fsdecode(path).rsplit("/", 1)[-1])
+    return code
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()

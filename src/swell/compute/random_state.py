@@ -1,0 +1,137 @@
+"""Random numbers in forked tasks: siblings differ, and a seed set by the script is kept.
+
+A fresh interpreter runs the script's module level, seeding and all, and gives every
+generator that nobody seeded a state of its own. A forked task must look the same.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from types import ModuleType
+from typing import Any
+
+from swell.compute.seed_watch import watch_random_seed
+
+_LEAST_SYSTEM_SEED = 1 << 64
+"""NumPy's seeds from the system have 128 bits: smaller ones were written by a person."""
+_LEAST_SYSTEM_SEED_TORCH = 1 << 33
+"""PyTorch's have 53 or 64 bits; people's own seldom have more than 32."""
+
+_SEEDS_AT_TOP = re.compile(r"^(?:random\.)?seed\(\s*[^)\s]", re.MULTILINE)
+_INSTALLED = re.compile(r"/(?:site|dist)-packages/|/lib/python3")
+_MAKES_UNSEEDED = re.compile(r"\bRandom\(\s*\)")
+_MAKES_SEEDED = re.compile(r"\bRandom\(\s*[^)\s]")
+
+
+def note_earlier_seeding() -> None:
+    """In the driver before it forks: see what was seeded before swell was imported.
+
+    Asks the source of the script and of the modules beside it, where a call at the top
+    level stands as plain text.
+    """
+    if "random" not in sys.modules:
+        return
+    watched = watch_random_seed()
+    if not watched.seeded:
+        watched.seeded = any(seeds_at_top(source_of(module)) for module in _own_modules())
+
+
+def seeds_at_top(source: str) -> bool:
+    """Whether a module seeds Python's global generator at its top level."""
+    return bool(_SEEDS_AT_TOP.search(source))
+
+
+def renew_unseeded() -> None:
+    """In a forked child: give a new state to each global generator that nobody seeded."""
+    modules = sys.modules
+    python = modules.get("random")
+    if python is not None and not getattr(python.seed, "seeded", False):
+        python._inst.seed(int.from_bytes(os.urandom(32), "little"))
+    numpy = modules.get("numpy.random.mtrand")
+    if numpy is not None and not _numpy_is_seeded(numpy):
+        words = memoryview(os.urandom(32)).cast("I").tolist()
+        numpy._rand.seed(words)
+    torch = modules.get("torch")
+    if torch is not None and hasattr(torch, "default_generator"):
+        generator = torch.default_generator
+        if generator.initial_seed() >= _LEAST_SYSTEM_SEED_TORCH:
+            generator.manual_seed(int.from_bytes(os.urandom(7), "little"))
+
+
+def _numpy_is_seeded(mtrand: ModuleType) -> bool:
+    # A generator that was seeded by a number has no seed sequence (seen in NumPy 1.26 to 2.4).
+    try:
+        return mtrand._rand._bit_generator._seed_seq is None
+    except AttributeError:
+        return False
+
+
+def find_unseeded(module: ModuleType | None) -> tuple[str, ...]:
+    """Names of ``module``'s own random generators that took their seed from the system.
+
+    Forked tasks would draw the same numbers from each of them. Python's Random does not
+    tell how it was seeded, so for it the module's source is asked.
+    """
+    if module is None:
+        return ()
+    random, numpy = sys.modules.get("random"), sys.modules.get("numpy.random")
+    if random is None and numpy is None:
+        return ()
+    found = []
+    for name, value in list(vars(module).items()):
+        kind = type(value)
+        if random is not None and kind is random.Random:
+            if value is not random._inst and not _was_made_with_seed(module):
+                found.append(name)
+        elif (
+            numpy is not None
+            and kind in (numpy.Generator, numpy.RandomState)
+            and _has_system_seed(value)
+        ):
+            found.append(name)
+    return tuple(found)
+
+
+def _has_system_seed(generator: Any) -> bool:
+    bits = getattr(generator, "bit_generator", None) or generator._bit_generator
+    sequence = getattr(bits, "_seed_seq", None)
+    entropy = getattr(sequence, "entropy", 0)
+    return isinstance(entropy, int) and entropy >= _LEAST_SYSTEM_SEED
+
+
+def _was_made_with_seed(module: ModuleType) -> bool:
+    source = source_of(module)
+    return bool(_MAKES_SEEDED.search(source)) and not _MAKES_UNSEEDED.search(source)
+
+
+def _own_modules() -> list[ModuleType]:
+    """The script and the loaded modules that lie in its directory or below."""
+    script = sys.modules.get("__main__")
+    path = getattr(script, "__file__", None)
+    if script is None or not path:
+        return []
+    directory = os.path.dirname(os.path.abspath(path)) + os.sep
+    beside = [script]
+    for module in list(sys.modules.values()):
+        place = getattr(module, "__file__", None)
+        if (
+            isinstance(place, str)
+            and place.startswith(directory)
+            and place.endswith(".py")
+            and not _INSTALLED.search(place, len(directory) - 1)
+        ):
+            beside.append(module)
+    return beside
+
+
+def source_of(module: ModuleType | None) -> str:
+    path = getattr(module, "__file__", None)
+    if not path:
+        return ""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
