@@ -22,7 +22,6 @@ from swell.model.graph import Graph
 from swell.model.ids import JobId
 from swell.model.job import StepPlan
 from swell.model.record import Outcome, Transition
-from swell.scheduler.adoption import Adoption
 from swell.scheduler.attempts import Work, node_of
 from swell.scheduler.events import (
     AttemptFinished,
@@ -34,20 +33,17 @@ from swell.scheduler.events import (
     OriginTask,
     RetryLater,
     RunStarted,
-    SplitOpened,
     Start,
     StartAttempts,
     TaskFailedForGood,
     TaskKey,
     WakeAt,
 )
-from swell.scheduler.ready import Block, ReadyWork, StepCounts, StepState
+from swell.scheduler.ready import Block, StepCounts, StepState
 from swell.scheduler.retry import next_attempt
-from swell.scheduler.scopes import Scope, gang_member_name
+from swell.scheduler.scopes import gang_member_name
 from swell.scheduler.transitions import refusal
-
-ADOPTED_AT_ONCE = 10_000
-"""More is taken over in further portions (WakeAt now), so that commands stay bounded."""
+from swell.scheduler.unfolding import Unfolding
 
 _NO_ORIGIN: Mapping[TaskKey, OriginTask] = MappingProxyType({})
 
@@ -79,11 +75,9 @@ class RunState:
     ) -> None:
         self._graph = graph
         self._limits = limits
-        self._ready = ReadyWork(graph, plans)
-        self._steps = self._ready.steps
-        self._adoption = Adoption(origin)
-        self._root = Scope(None, 0)
-        self._next_id = 1
+        self._unfolding = Unfolding(graph, plans, origin)
+        self._adoption = self._unfolding.adoption
+        self._ready = self._unfolding.ready
         self._running: dict[str, Work] = {}
         self._next_gang: Work | None = None
         self._due: deque[Work] = deque()
@@ -91,7 +85,6 @@ class RunState:
         self._now = 0.0
         self._wake_at: float | None = None
         self._begun = False
-        self._ended_well = False
         self._stopping = False
         self._interrupted = False
         self._finished = False
@@ -125,23 +118,32 @@ class RunState:
             else:
                 self._wake_at = None
         if not self._stopping:
-            self._adopt_some()
+            if self._adoption:
+                self._unfolding.adopt_some()
             self._start_ready()
-        commands = [*self._adoption.take_commands(self._steps), *self._told]
-        commands += [StartAttempts(step, tuple(starts)) for step, starts in self._starts.items()]
-        self._told = []
-        self._starts = {}
-        commands += self._wake_or_finish()
-        return commands
+        return self._take_commands()
 
     def counts(self) -> dict[str, StepCounts]:
         """Live counts per step, in topological order; not to be changed."""
-        return {name: step.counts for name, step in self._steps.items()}
+        return {name: step.counts for name, step in self._unfolding.steps.items()}
 
     @property
     def in_flight(self) -> int:
         """How many attempts run."""
         return len(self._running)
+
+    def _take_commands(self) -> list[Command]:
+        commands: list[Command] = [*self._adoption.take_commands(self._unfolding.steps)]
+        if self._unfolding.opened:
+            commands += self._unfolding.opened
+            self._unfolding.opened = []
+        if self._told:
+            commands += self._told
+            self._told = []
+        if self._starts:
+            commands += [StartAttempts(name, tuple(some)) for name, some in self._starts.items()]
+            self._starts = {}
+        return commands + self._wake_or_finish()
 
     # --- beginning and end --------------------------------------------------
 
@@ -149,8 +151,7 @@ class RunState:
         if self._begun or self._stopping:
             return
         self._begun = True
-        self._place(Block(self._steps[self._graph.start], self._root, 1, 0, 1, ()), ran=False)
-        self._next_id = 2
+        self._unfolding.begin()
 
     def _stop(self, why: str) -> None:
         """Start nothing more and end what runs."""
@@ -158,8 +159,7 @@ class RunState:
         if self._stopping:
             return
         self._stopping = True
-        self._ready.clear()
-        self._adoption.clear()
+        self._unfolding.stop()
         self._due.clear()
         self._waiting.clear()
         self._next_gang = None
@@ -173,10 +173,12 @@ class RunState:
     def _wake_or_finish(self) -> list[Command]:
         if self._running:
             return self._wake()
-        if self._ended_well or self._stopping:
+        if self._unfolding.reached_end:
             self._finished = True
-            interrupted = self._interrupted and not self._ended_well
-            return [Finish(self._ended_well, interrupted, "" if self._ended_well else self._why)]
+            return [Finish(ok=True)]
+        if self._stopping:
+            self._finished = True
+            return [Finish(ok=False, interrupted=self._interrupted, why=self._why)]
         if self._waiting or self._adoption:
             return self._wake()
         if not self._begun:
@@ -267,9 +269,14 @@ class RunState:
         elif outcome.ok:
             step.counts.running -= 1
             step.counts.done += 1
-            self._follow(work.block, work.index, outcome.transition)
+            self._go_on(work.block, work.index, outcome.transition)
         else:
             self._task_failed(work, event)
+
+    def _go_on(self, block: Block, index: int, transition: Transition | None) -> None:
+        """A task ended ok; when the run is ending, only the end step's still matters."""
+        if not self._stopping or block.step.name == self._graph.end:
+            self._unfolding.follow(block, index, transition)
 
     def _refusal(self, step: StepState, transition: Transition | None) -> str:
         if transition is not None and not transition.split and transition.targets == step.always:
@@ -296,7 +303,7 @@ class RunState:
         else:
             counts.failed += 1
             self._failed_for_good(work, event)
-            self._lose(work.block.scope)
+            self._unfolding.lose(work.block.scope)
 
     def _wait(self, work: Work, event: AttemptFinished, wait_s: float) -> None:
         step = work.block.step
@@ -323,11 +330,6 @@ class RunState:
             self._why = self._why or why
         else:
             self._stop(why)
-
-    def _lose(self, scope: Scope) -> None:
-        """A task in ``scope`` never reaches its join, so neither do those after the join."""
-        while scope.lose() and scope.parent is not None:
-            scope = scope.parent
 
     def _member_finished(self, work: Work, event: AttemptFinished) -> None:
         gang = work.gang
@@ -374,114 +376,6 @@ class RunState:
         counts.cancelled += gang.size - done - failed
         for node in range(gang.size):
             if done == gang.size:
-                self._follow(block, node, gang.transitions[node])
+                self._go_on(block, node, gang.transitions[node])
             else:
-                self._lose(block.scope)
-
-    # --- going on ----------------------------------------------------------
-
-    def _follow(
-        self, block: Block, index: int, transition: Transition | None, *, ran: bool = True
-    ) -> None:
-        """Open what comes after the task at ``index`` of ``block``."""
-        if transition is None or not transition.targets or self._stopping:
-            self._ended_well = self._ended_well or block.step.name == self._graph.end
-        elif transition.split is not None:
-            self._open_split(block, index, transition, ran=ran)
-        elif len(transition.targets) == 1:
-            self._go(block, index, transition.targets[0], block.scope, index, ran=ran)
-        else:
-            scope = Scope(
-                block.scope,
-                index,
-                split=_name(block, index),
-                num=len(transition.targets),
-                outer=block.scope.splits_at(index),
-            )
-            for branch, target in enumerate(transition.targets):
-                self._go(block, index, target, scope, branch, ran=ran)
-
-    def _go(
-        self, block: Block, index: int, target: str, scope: Scope, place: int, *, ran: bool
-    ) -> None:
-        """One edge of the graph: to a join of ``scope``, or on to a task in it."""
-        step = self._steps[target]
-        if step.node.is_join:
-            self._arrive(step, scope, place, block.offset + index, ran=ran)
-            return
-        parents = (_name(block, index),)
-        following = Block(step, scope, self._take_ids(1) - place, place, place + 1, parents)
-        if step is block.step:
-            following.rounds = (block.rounds[0] + 1,)
-        self._place(following, ran=ran)
-
-    def _arrive(self, join: StepState, scope: Scope, index: int, task: int, *, ran: bool) -> None:
-        parent = scope.parent
-        if parent is None:
-            raise InternalError(f"Step '{join.name}' joins, but no split is open there.")
-        if not scope.arrive(index, task, ran=ran):
-            return
-        if scope.was_lost:
-            self._lose(parent)
-            return
-        at = scope.index
-        block = Block(join, parent, self._take_ids(1) - at, at, at + 1, scope)
-        self._place(block, ran=scope.ran)
-
-    def _open_split(self, block: Block, index: int, transition: Transition, *, ran: bool) -> None:
-        split = transition.split
-        assert split is not None
-        scope, task = block.scope, _name(block, index)
-        if split.num == 0:
-            join = self._steps[block.step.node.matching_join or ""]
-            first = self._take_ids(1)
-            self._place(Block(join, scope, first - index, index, index + 1, ()), ran=ran)
-            return
-        inner = Scope(
-            scope,
-            index,
-            split=task,
-            num=split.num,
-            outer=scope.splits_at(index),
-            is_static=False,
-        )
-        inner.is_gang = split.is_gang
-        inner.first = self._take_ids(split.num)
-        step = self._steps[transition.targets[0]]
-        children = Block(step, inner, inner.first, 0, split.num, (task,))
-        children.is_gang = split.is_gang
-        if ran:
-            self._told.append(SplitOpened(task, step.name, split.num))
-        self._place(children, ran=ran)
-
-    def _take_ids(self, num: int) -> int:
-        """Reserve ``num`` ids; the first of them."""
-        first = self._next_id
-        self._next_id += num
-        return first
-
-    def _place(self, block: Block, *, ran: bool) -> None:
-        """Make ``block`` ready, or look for it in the origin first."""
-        block.step.counts.waiting += block.end - block.index
-        if ran or not self._adoption.knows(block.step.name):
-            self._ready.push(block)
-        else:
-            self._adoption.search(block)
-
-    def _adopt_some(self) -> None:
-        """Take over what the origin has, and what follows from it, in bounded portions."""
-        for _ in range(ADOPTED_AT_ONCE):
-            if not self._adoption:
-                return
-            for found in self._adoption.next_found(self._ready):
-                counts = found.block.step.counts
-                counts.waiting -= 1
-                counts.adopted += 1
-                self._follow(found.block, found.index, found.transition, ran=False)
-
-
-def _name(block: Block, index: int) -> str:
-    """The id of the task at ``index``, as it is stored."""
-    if block.is_gang:
-        return gang_member_name(block.offset, index)
-    return str(block.offset + index)
+                self._unfolding.lose(block.scope)

@@ -1,0 +1,159 @@
+"""How a flow unfolds into tasks: what follows a task, what a join waits for, what is adopted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from swell.errors import InternalError
+from swell.model.graph import Graph
+from swell.model.job import StepPlan
+from swell.model.record import Transition
+from swell.scheduler.adoption import Adoption
+from swell.scheduler.events import OriginTask, SplitOpened, TaskKey
+from swell.scheduler.ready import Block, ReadyWork, StepState
+from swell.scheduler.scopes import Scope, gang_member_name
+
+ADOPTED_AT_ONCE = 10_000
+"""More is taken over in further portions, so that the commands of one call stay bounded."""
+
+
+class Unfolding:
+    """The tasks that came into being, as ready Blocks and open scopes.
+
+    ``ready`` and ``steps`` are for the state; ``opened`` collects splits to tell of.
+    """
+
+    def __init__(
+        self, graph: Graph, plans: Mapping[str, StepPlan], origin: Mapping[TaskKey, OriginTask]
+    ) -> None:
+        self.ready = ReadyWork(graph, plans)
+        self.steps = self.ready.steps
+        self.adoption = Adoption(origin)
+        self.opened: list[SplitOpened] = []
+        self.reached_end = False
+        self._start = graph.start
+        self._end = graph.end
+        self._next_id = 1
+
+    def begin(self) -> None:
+        """The start step's task, in the root scope."""
+        block = Block(self.steps[self._start], Scope(None, 0), self._take_ids(1), 0, 1, ())
+        self._place(block, ran=False)
+
+    def stop(self) -> None:
+        """Forget what has not begun; ``follow`` must not be called any more."""
+        self.ready.clear()
+        self.adoption.clear()
+
+    def lose(self, scope: Scope) -> None:
+        """A task in ``scope`` never reaches its join, so neither do those after the join."""
+        while scope.lose() and scope.parent is not None:
+            scope = scope.parent
+
+    def follow(
+        self, block: Block, index: int, transition: Transition | None, *, ran: bool = True
+    ) -> None:
+        """Open what comes after the task at ``index`` of ``block``."""
+        if block.step.name == self._end:
+            self.reached_end = True
+        elif transition is None:
+            raise InternalError(f"Step '{block.step.name}' says not where it goes.")
+        elif transition.split is not None:
+            self._open_split(block, index, transition, ran=ran)
+        elif len(transition.targets) == 1:
+            self._go(block, index, transition.targets[0], block.scope, index, ran=ran)
+        else:
+            scope = Scope(
+                block.scope,
+                index,
+                split=_name(block, index),
+                num=len(transition.targets),
+                outer=block.scope.splits_at(index),
+            )
+            for branch, target in enumerate(transition.targets):
+                self._go(block, index, target, scope, branch, ran=ran)
+
+    def _go(
+        self, block: Block, index: int, target: str, scope: Scope, place: int, *, ran: bool
+    ) -> None:
+        """One edge of the graph: to a join of ``scope``, or on to a task in it."""
+        step = self.steps[target]
+        if step.node.is_join:
+            self._arrive(step, scope, place, block.offset + index, ran=ran)
+            return
+        parents = (_name(block, index),)
+        following = Block(step, scope, self._take_ids(1) - place, place, place + 1, parents)
+        if step is block.step:
+            following.rounds = (block.rounds[0] + 1,)
+        self._place(following, ran=ran)
+
+    def _arrive(self, join: StepState, scope: Scope, index: int, task: int, *, ran: bool) -> None:
+        parent = scope.parent
+        if parent is None:
+            raise InternalError(f"Step '{join.name}' joins, but no split is open there.")
+        if not scope.arrive(index, task, ran=ran):
+            return
+        if scope.was_lost:
+            self.lose(parent)
+            return
+        at = scope.index
+        block = Block(join, parent, self._take_ids(1) - at, at, at + 1, scope)
+        self._place(block, ran=scope.ran)
+
+    def _open_split(self, block: Block, index: int, transition: Transition, *, ran: bool) -> None:
+        split = transition.split
+        assert split is not None
+        scope, task = block.scope, _name(block, index)
+        if split.num == 0:
+            join = self.steps[block.step.node.matching_join or ""]
+            first = self._take_ids(1)
+            self._place(Block(join, scope, first - index, index, index + 1, ()), ran=ran)
+            return
+        inner = Scope(
+            scope,
+            index,
+            split=task,
+            num=split.num,
+            outer=scope.splits_at(index),
+            is_static=False,
+        )
+        inner.is_gang = split.is_gang
+        inner.first = self._take_ids(split.num)
+        step = self.steps[transition.targets[0]]
+        children = Block(step, inner, inner.first, 0, split.num, (task,))
+        children.is_gang = split.is_gang
+        if ran:
+            self.opened.append(SplitOpened(task, step.name, split.num))
+        self._place(children, ran=ran)
+
+    def _take_ids(self, num: int) -> int:
+        """Reserve ``num`` ids; the first of them."""
+        first = self._next_id
+        self._next_id += num
+        return first
+
+    def _place(self, block: Block, *, ran: bool) -> None:
+        """Make ``block`` ready, or look for it in the origin first."""
+        block.step.counts.waiting += block.end - block.index
+        if ran or not self.adoption.knows(block.step.name):
+            self.ready.push(block)
+        else:
+            self.adoption.search(block)
+
+    def adopt_some(self) -> None:
+        """Take over what the origin has, and what follows from it, in bounded portions."""
+        for _ in range(ADOPTED_AT_ONCE):
+            if not self.adoption:
+                return
+            for found in self.adoption.next_found(self.ready):
+                counts = found.block.step.counts
+                counts.waiting -= 1
+                counts.adopted += 1
+                self.follow(found.block, found.index, found.transition, ran=False)
+
+
+def _name(block: Block, index: int) -> str:
+    """The id of the task at ``index``, as it is stored."""
+    if block.is_gang:
+        return gang_member_name(block.offset, index)
+    return str(block.offset + index)
