@@ -48,8 +48,9 @@ def draw(graph: Graph, order: list[str], here: str) -> str:
     return (
         '<div class="scroll"><svg class="graph" role="img" aria-label="Graph of the flow"'
         f' width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}">'
-        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7"'
-        ' markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z"/></marker></defs>'
+        '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7"'
+        ' markerHeight="7" markerUnits="userSpaceOnUse" orient="auto">'
+        '<path d="M0 0L8 4L0 8z"/></marker></defs>'
         f"{edges}{nodes}</svg></div>"
     )
 
@@ -98,7 +99,8 @@ def _edge(start: Box, end: Box, node: Node) -> str:
     x1, y1, x2, y2 = start.x + start.width, start.middle_y, end.x, end.middle_y
     if start.name == end.name:
         middle = start.x + start.width / 2
-        path = f"M{middle + 10:.1f} {start.y:.1f}c10 -14 -30 -14 -20 0"
+        path = f"M{middle + 14:.1f} {start.y:.1f}c6 -17 -34 -17 -28 -1"
+        kind = "edge"
     else:
         bend = max(abs(x2 - x1) / 2, _GAP_X / 2)
         bent = f"{x1 + bend:.1f} {y1:.1f} {x2 - bend:.1f} {y2:.1f}"

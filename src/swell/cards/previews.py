@@ -38,6 +38,9 @@ def preview(value: object, *, full: bool = False) -> str:
         return f'<img class="thumb" alt="" src="{picture}">'
     if is_dataframe(value):
         return _dataframe(value)
+    array = None if full else _array(value)
+    if array is not None:
+        return array
     text = repr(value) if full else _short_repr(value)
     if "\n" in text or len(text) > _LONG_TEXT:
         return f'<pre class="repr">{escape(text)}</pre>'
@@ -98,6 +101,17 @@ def is_dataframe(value: object) -> bool:
         (pandas is not None and isinstance(value, getattr(pandas, "DataFrame", ())))
         or (polars is not None and isinstance(value, getattr(polars, "DataFrame", ())))
     )
+
+
+def _array(value: Any) -> str | None:
+    """A NumPy array by its corners, with shape and dtype; None for anything else."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not isinstance(value, numpy.ndarray) or value.ndim == 0:
+        return None
+    text = numpy.array2string(value, precision=5, threshold=30, edgeitems=3)
+    size = " × ".join(f"{length:,}" for length in value.shape)
+    shown = f'<pre class="repr">{escape(text)}</pre>'
+    return f'{shown}<p class="note">{size}, {escape(value.dtype)}</p>'
 
 
 def _dataframe(value: Any) -> str:

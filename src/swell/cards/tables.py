@@ -42,7 +42,8 @@ class Table(MetaflowCardComponent):
         frame = frame_rows(dataframe, PREVIEW_ROWS if truncate else None)
         table._rows, table._headers = frame.rows, frame.headers
         table._has_index = frame.has_index
-        table._note = f"{frame.left_out:,} more rows" if frame.left_out else ""
+        plural = "" if frame.left_out == 1 else "s"
+        table._note = f"{frame.left_out:,} more row{plural}" if frame.left_out else ""
         return table
 
     def render(self) -> str:
