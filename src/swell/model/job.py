@@ -129,7 +129,7 @@ class RunContext(msgspec.Struct, frozen=True):
     parameters: bytes
     script: str
     max_num_splits: int = 100
-    project: dict[str, str] = {}
+    project: dict[str, str | bool] = {}
     withs: tuple[str, ...] = ()
     configs: bytes = b"{}"
 
