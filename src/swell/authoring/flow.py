@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
 _OWN_NAMES = ("next", "merge_artifacts", "foreach_stack")
 _SHOWN_INPUT_CHARACTERS = 20
+_UNREAD = object()
 
 
 class _Machinery:
     """What a flow object knows besides artifacts, out of reach of ``vars(flow)``."""
 
-    __slots__ = ("chosen", "door", "loaded", "node", "read_only")
+    __slots__ = ("chosen", "door", "item", "loaded", "node", "read_only")
 
     def __init__(self) -> None:
         self.door: FlowDoor | None = None
@@ -33,6 +34,7 @@ class _Machinery:
         self.chosen: Chosen | None = None
         self.loaded: dict[str, object] = {}
         self.read_only: Mapping[str, str] = {}
+        self.item: object = _UNREAD
 
 
 class Flow:
@@ -102,8 +104,10 @@ class Flow:
     @property
     def input(self) -> Any:
         """The item of the innermost foreach; None outside."""
-        door = self.__swell__.door
-        return None if door is None else door.input
+        machinery = self.__swell__
+        if machinery.item is _UNREAD:
+            machinery.item = None if machinery.door is None else machinery.door.input
+        return machinery.item
 
     def foreach_stack(self) -> list[tuple[int, int, Any]]:
         """``(index, number of splits, value)`` of every foreach around, outermost first."""
@@ -224,6 +228,7 @@ def bind(flow: Flow, door: FlowDoor, node: Node) -> None:
     machinery.node = node
     machinery.chosen = None
     machinery.loaded = {}
+    machinery.item = _UNREAD
     machinery.read_only = door.read_only_names()
 
 
@@ -237,11 +242,13 @@ def follow_own_transition(flow: Flow, keywords: Mapping[str, object] | None = No
 
     For steps of the builder, and where a decorator skips or replaces the step.
     ``keywords`` replace those of the transition; then an earlier choice is replaced too.
-    Raises as ``Flow.next`` does.
+    The terminal step chooses nothing. Raises as ``Flow.next`` does.
     """
     from swell.authoring.transition import own_call, resolve
 
     machinery = flow.__swell__
+    if machinery.node is not None and not machinery.node.targets:
+        return
     if machinery.chosen is None or keywords is not None:
         machinery.chosen = resolve(flow, own_call(flow, keywords))
 
