@@ -63,11 +63,13 @@ class Keeper:
         prepare: PrepareAttempts | None,
         *,
         attempt_variable: str,
+        warm: hygiene.Warm | None = None,
     ) -> None:
         self._control = control
         self._lane_socket = lanes
         self._life = life
         self._prepare = prepare
+        self._warm = warm
         self._attempt: Attempt | None = None
         self._attempt_variable = attempt_variable
         self._channel: Channel = keeper_end(control)
@@ -158,13 +160,12 @@ class Keeper:
             if begin.fresh:
                 self._become_fresh(lane, begin)
             _close_others(lane.result, self._highest_fd)
-            hygiene.cleanse_child()
             assert self._attempt is not None, "a cold keeper was asked to fork an attempt"
+            assert self._warm is not None, "a keeper that forks attempts knows its own beginning"
+            hygiene.cleanse_child(self._warm)
             number = begin.lane
-            result = self._attempt(
-                begin.launch, lambda: self._life.mark(number, time.time())
-            )
-            hygiene.end_child()
+            result = self._attempt(begin.launch, lambda: self._life.mark(number, time.time()))
+            hygiene.end_child(self._warm)
             write_result(lane.result, result)
             code = 0
         except BaseException:
@@ -257,8 +258,7 @@ def fork_keeper(
     driver_ends: tuple[socket.socket, ...],
 ) -> int:
     """Fork a warm keeper from this process, which must have no thread of ours; its pid."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    warm = hygiene.before_fork()
     pid = os.fork()
     if pid:
         return pid
@@ -267,7 +267,12 @@ def fork_keeper(
             sock.close()
         os.setsid()
         keeper = Keeper(
-            _socket_up(control), _socket_up(lanes), life, prepare, attempt_variable=attempt_variable
+            _socket_up(control),
+            _socket_up(lanes),
+            life,
+            prepare,
+            attempt_variable=attempt_variable,
+            warm=warm,
         )
         keeper.serve()
     finally:

@@ -64,10 +64,16 @@ HEARTBEAT_S = 10.0
 _UNCOUNTED = (Cause.HOST_LOST, Cause.SPOT, Cause.IMAGE)
 
 
-class SystemLog(Protocol):
-    """Where lines about a task go that it did not print itself."""
+class TaskLog(Protocol):
+    """The log of the run's tasks, as far as the loop writes to it; must not raise."""
 
-    def __call__(self, job: JobId, text: str) -> None: ...
+    def say(self, job: JobId, text: str) -> None:
+        """A line about an attempt that it did not print itself."""
+        ...
+
+    def end(self, job: JobId) -> None:
+        """No more output comes from this attempt."""
+        ...
 
 
 class Inbox:
@@ -123,7 +129,7 @@ class RunLoop:
         writer: FactWriter,
         inbox: Inbox,
         observer: Observer,
-        system_log: SystemLog,
+        task_log: TaskLog,
         clock: Clock = time.time,
     ) -> None:
         self._run = run
@@ -134,7 +140,7 @@ class RunLoop:
         self._writer = writer
         self._inbox = inbox
         self._observer = observer
-        self._system_log = system_log
+        self._task_log = task_log
         self._clock = clock
         self._flying: dict[JobId, Start] = {}
         self._begun_at: dict[JobId, float] = {}
@@ -254,7 +260,8 @@ class RunLoop:
         if outcome.ok:
             self._launching.ended(start, record, outcome.transition)
         else:
-            self._system_log(update.job, outcome.message)
+            self._task_log.say(update.job, outcome.message)
+        self._task_log.end(update.job)
         self._writer.put(self._entry_of(update, start, outcome, record, result, began_at))
         uncounted = outcome.cause in _UNCOUNTED
         return AttemptFinished(update.at, update.job, outcome, uncounted)

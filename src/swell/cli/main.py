@@ -1,0 +1,131 @@
+"""The command line of a script (`python flow.py …`) and of `swell`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from swell.authoring.flow import Flow
+from swell.cli.app import LazyCommand, LazyGroup, run_app
+from swell.settings import load_settings
+
+SCRIPT_COMMANDS = {
+    "run": LazyCommand("swell.cli.run:run_command", "Run the flow."),
+    "resume": LazyCommand("swell.cli.run:resume_command", "Go on after a failed run."),
+    "check": LazyCommand("swell.cli.look:check_command", "Check the flow without running it."),
+    "show": LazyCommand("swell.cli.look:show_command", "Show the steps of the flow."),
+    "logs": LazyCommand("swell.cli.logs:logs_command", "Show what tasks printed."),
+    "dump": LazyCommand("swell.cli.dump:dump_command", "Show the artifacts of tasks."),
+    "tag": LazyCommand("swell.cli.tag:tag_command", "Look at and change tags of runs."),
+    "card": LazyCommand("swell.cli.card:card_command", "Look at cards."),
+    "output-dot": LazyCommand("swell.cli.look:dot_command", "The graph in Graphviz's language."),
+    "output-raw": LazyCommand("swell.cli.look:raw_command", "The graph as text or JSON."),
+    "version": LazyCommand("swell.cli.look:version_command", "The version of swell."),
+    "help": LazyCommand("swell.cli.look:help_command", "Show this help."),
+}
+
+
+def main(flow_class: type[Flow], argv: list[str] | None = None) -> NoReturn:
+    """Run the command line of ``flow_class`` and exit; ``argv`` is without the program."""
+    settings = load_settings()
+    if settings.attempt is not None:
+        from swell.session.attempt import run_fresh_attempt
+
+        run_fresh_attempt(flow_class, settings)
+        sys.exit(0)
+    from swell.session.flow import FlowAtHand
+
+    at_hand = FlowAtHand(flow_class, settings)
+    app = script_app(flow_class)
+    run_app(app, argv, name=f"python {sys.argv[0]}", obj=at_hand, settings=settings)
+
+
+def script_app(flow_class: type[Flow]) -> LazyGroup:
+    """The commands beside a script; without one, ``check``."""
+    return LazyGroup(
+        lazy=SCRIPT_COMMANDS,
+        help=(flow_class.__doc__ or "").strip() or None,
+        params=top_options(),
+        invoke_without_command=True,
+        callback=_without_command,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+def top_options() -> list[click.Parameter]:
+    """Options that stand before the command."""
+    return [
+        click.Option(["--quiet/--not-quiet"], default=False, help="No headings or hints."),
+        click.Option(
+            ["--with", "decospecs"],
+            multiple=True,
+            metavar="SPEC",
+            help="Add a decorator to all steps that lack it, such as retry:times=2.",
+        ),
+        click.Option(
+            ["--pylint/--no-pylint"], default=True, help="Let pylint check the script, if there."
+        ),
+        click.Option(
+            ["--config", "config_files"],
+            multiple=True,
+            nargs=2,
+            metavar="NAME PATH",
+            help="Read config NAME from a file.",
+        ),
+        click.Option(
+            ["--config-value", "config_values"],
+            multiple=True,
+            nargs=2,
+            metavar="NAME VALUE",
+            help="Give config NAME its value.",
+        ),
+        click.Option(["--branch"], metavar="NAME", help="The branch of a @project."),
+        click.Option(["--production"], is_flag=True, help="Run in production; for a @project."),
+        click.Option(
+            ["--isolation", "top_isolation"],
+            type=click.Choice(["auto", "fork", "fresh"]),
+            help="As the option of 'run'.",
+        ),
+        click.Option(["--keep-going", "top_keep_going"], is_flag=True, help="As for 'run'."),
+        click.Option(["--json", "top_json"], is_flag=True, help="As the option of 'run'."),
+        *_accepted_options(),
+    ]
+
+
+def _accepted_options() -> list[click.Parameter]:
+    """Options that scripts and tools pass and that have one meaning here."""
+    local = click.Choice(["local"])
+    return [
+        click.Option(["--datastore"], type=local, default="local", help="Where artifacts go."),
+        click.Option(["--metadata"], type=local, default="local", help="Where facts go."),
+        click.Option(
+            ["--environment"],
+            type=click.Choice(["local", "pypi", "uv"]),
+            default="local",
+            help="What prepares packages for steps.",
+        ),
+        click.Option(["--datastore-root"], metavar="FOLDER", help="The store folder."),
+        click.Option(["--package-suffixes"], default=".py", hidden=True),
+        click.Option(["--event-logger"], hidden=True),
+        click.Option(["--monitor"], hidden=True),
+    ]
+
+
+@click.pass_context
+def _without_command(ctx: click.Context, /, **options: Any) -> None:
+    del options
+    if ctx.invoked_subcommand is None:
+        command = ctx.command
+        assert isinstance(command, LazyGroup)
+        check = command.get_command(ctx, "check")
+        assert check is not None
+        ctx.invoke(check)
+
+
+def swell_command() -> NoReturn:
+    """The `swell` command."""
+    from swell.cli.admin import swell_app
+
+    run_app(swell_app(), None, name="swell", obj=load_settings(), settings=load_settings())

@@ -1,0 +1,232 @@
+"""`run` and `resume`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import click
+
+from swell.authoring.config_values import GivenConfigs
+from swell.cli.app import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
+from swell.cli.failure import report_failure
+from swell.cli.render import paint_for
+from swell.errors import UsageError
+from swell.scheduler.observe import Observer
+from swell.session.flow import FlowAtHand, SettledFlow
+from swell.session.run import RunOrder, RunResult, run_flow
+
+OWN_OPTIONS = ("keep-going", "isolation", "json")
+"""Options that swell adds: a script's parameter of that name wins."""
+
+
+def run_command(ctx: click.Context) -> click.Command:
+    """The command ``run``, with one option per parameter of the flow."""
+    from swell.authoring.parameter_option import click_option
+
+    at_hand = _flow_of(ctx)
+    parameters = at_hand.parameters()
+    taken = {parameter.name for parameter in parameters.values()}
+    options = [
+        *[click_option(parameter) for parameter in parameters.values()],
+        *_run_options(taken),
+        click.Option(
+            ["--namespace", "user_namespace"],
+            metavar="NAME",
+            help="Namespace for client calls in tasks; empty: all.",
+        ),
+    ]
+    return click.Command("run", params=options, callback=_run, help="Run the flow.")
+
+
+def resume_command(ctx: click.Context) -> click.Command:
+    """The command ``resume``."""
+    top = _top_params(ctx)
+    if top["config_files"] or top["config_values"]:
+        raise UsageError(
+            "Configs cannot be given to 'resume': it uses those of the run it resumes.",
+            remedy="Leave --config and --config-value away, or start anew with 'run'.",
+        )
+    options: list[click.Parameter] = [
+        click.Argument(["step"], required=False),
+        click.Option(
+            ["--origin-run-id"], metavar="RUN", help="The run to resume; else the latest."
+        ),
+        *_run_options(set()),
+    ]
+    return click.Command(
+        "resume",
+        params=options,
+        callback=_resume,
+        help="Run again what failed in an earlier run, and all behind it.",
+    )
+
+
+def _run_options(taken: set[str]) -> list[click.Parameter]:
+    options: list[click.Parameter] = [
+        click.Option(
+            ["--tag", "tags"], multiple=True, metavar="TAG", help="Tag the run; may be repeated."
+        ),
+        click.Option(
+            ["--max-workers"],
+            type=click.IntRange(min=1),
+            default=16,
+            show_default=True,
+            help="Tasks at once.",
+        ),
+        click.Option(
+            ["--max-num-splits"],
+            type=click.IntRange(min=1),
+            default=100,
+            show_default=True,
+            help="Largest number of tasks one foreach may open.",
+        ),
+        click.Option(
+            ["--max-log-size"],
+            type=click.FloatRange(min=0, min_open=True),
+            default=10,
+            show_default=True,
+            help="MB kept of each stream of an attempt; the middle is cut.",
+        ),
+        click.Option(
+            ["--with", "decospecs"],
+            multiple=True,
+            metavar="SPEC",
+            help="Add a decorator to all steps that lack it, such as retry:times=2.",
+        ),
+        click.Option(["--run-id-file"], metavar="FILE", help="Write the run's number there."),
+        click.Option(
+            ["--runner-attribute-file"], metavar="FILE", help="Write run and store there, as JSON."
+        ),
+    ]
+    own = [
+        click.Option(
+            ["--keep-going"], is_flag=True, help="After a failure finish what does not need it."
+        ),
+        click.Option(
+            ["--isolation"],
+            type=click.Choice(["auto", "fork", "fresh"]),
+            help="How tasks get their process: fork (fast), fresh (a new interpreter), auto.",
+        ),
+        click.Option(["--json"], is_flag=True, help="Tell the run as JSON, one object a line."),
+    ]
+    return options + [option for option in own if option.name.replace("_", "-") not in taken]  # type: ignore[union-attr]  # they have names
+
+
+@click.pass_context
+def _run(ctx: click.Context, /, **options: Any) -> int:
+    from swell.authoring.parameter_option import given_values
+    from swell.authoring.parameter_values import resolve_values
+
+    at_hand = _flow_of(ctx)
+    parameters = at_hand.parameters()
+    given = given_values(parameters, options)
+    flow = _settled(ctx, at_hand, options)
+    values = resolve_values(parameters, given, at_hand.context())
+    order = _order(ctx, at_hand, options)
+    return _perform(ctx, flow, _replace(order, parameters=values), options)
+
+
+@click.pass_context
+def _resume(ctx: click.Context, /, **options: Any) -> int:
+    at_hand = _flow_of(ctx)
+    flow = _settled(ctx, at_hand, options)
+    order = _replace(
+        _order(ctx, at_hand, options),
+        resumes=True,
+        origin_run=options["origin_run_id"],
+        from_step=options["step"],
+    )
+    return _perform(ctx, flow, order, options)
+
+
+def _replace(order: RunOrder, **changes: Any) -> RunOrder:
+    import msgspec
+
+    return msgspec.structs.replace(order, **changes)
+
+
+def _order(ctx: click.Context, at_hand: FlowAtHand, options: dict[str, Any]) -> RunOrder:
+    top = _top_params(ctx)
+    given_isolation = _own(options, top, "isolation")
+    return RunOrder(
+        tags=tuple(options["tags"]),
+        max_workers=options["max_workers"],
+        max_num_splits=options["max_num_splits"],
+        max_log_mb=options["max_log_size"],
+        keep_going=bool(_own(options, top, "keep_going")),
+        isolation=given_isolation or at_hand.settings.isolation,
+        namespace=options.get("user_namespace"),
+        run_id_file=options["run_id_file"],
+        attributes_file=options["runner_attribute_file"],
+    )
+
+
+def _own(options: dict[str, Any], top: dict[str, Any], name: str) -> Any:
+    """An option of swell's own, given with the command or, if a parameter took its name,
+    before it."""
+    return options.get(name) or top[f"top_{name}"]
+
+
+def _settled(ctx: click.Context, at_hand: FlowAtHand, options: dict[str, Any]) -> SettledFlow:
+    top = _top_params(ctx)
+    defaults = (at_hand.settings.default_with or "").split()
+    withs = (*options["decospecs"], *defaults, *top["decospecs"])
+    return at_hand.settle(withs)
+
+
+def _perform(
+    ctx: click.Context, flow: SettledFlow, order: RunOrder, options: dict[str, Any]
+) -> int:
+    settings = flow.at_hand.settings
+    observer = _observer(flow.at_hand, as_json=bool(_own(options, _top_params(ctx), "json")))
+    result = run_flow(flow, order, observer, settings)
+    if result.end.store_error is not None:
+        raise result.end.store_error
+    return _exit_code(flow.at_hand, result)
+
+
+def _exit_code(at_hand: FlowAtHand, result: RunResult) -> int:
+    import signal
+
+    if result.end.ok:
+        return EXIT_OK
+    report_failure(at_hand, result, paint_for(sys.stderr, no_color=at_hand.settings.no_color))
+    if result.signal == signal.SIGINT:
+        return EXIT_INTERRUPTED
+    if result.signal is not None:
+        sys.stdout.flush()
+        signal.signal(result.signal, signal.SIG_DFL)
+        os.kill(os.getpid(), result.signal)
+    return EXIT_INTERRUPTED if result.end.interrupted else EXIT_FAILED
+
+
+def _observer(at_hand: FlowAtHand, *, as_json: bool) -> Observer:
+    from swell.cli.progress import JsonObserver, PlainObserver
+
+    if as_json:
+        return JsonObserver()
+    return PlainObserver(paint_for(sys.stdout, no_color=at_hand.settings.no_color))
+
+
+def _top_params(ctx: click.Context) -> dict[str, Any]:
+    return ctx.find_root().params
+
+
+def _flow_of(ctx: click.Context) -> FlowAtHand:
+    """The flow, its configs read."""
+    at_hand = ctx.obj
+    assert isinstance(at_hand, FlowAtHand)
+    if not at_hand.is_read:
+        top = _top_params(ctx)
+        settings = at_hand.settings
+        at_hand.read_configs(
+            GivenConfigs(
+                files=tuple(top["config_files"]),
+                values=tuple(top["config_values"]),
+                environment_files=settings.config,
+                environment_values=settings.config_values,
+            )
+        )
+    return at_hand

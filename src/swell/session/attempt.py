@@ -1,0 +1,114 @@
+"""Runs attempts in a task's own process: forked from the keeper, or a fresh interpreter."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from swell.authoring.flow import Flow
+from swell.compute.keeper import Fresh, write_result
+from swell.compute.life import LifeTable
+from swell.datastore.local import LocalStorage
+from swell.errors import InternalError
+from swell.model.job import Launch, RunContext
+from swell.model.wire import decode_context, decode_launch, encode
+from swell.session.flow import FlowAtHand
+from swell.session.task_store import TaskStore
+from swell.settings import Settings, mark_task
+from swell.task.runner import AttemptRunner, FlowInForce
+
+
+def prepare_attempts(
+    force: FlowInForce, *, is_debug: bool
+) -> Callable[[bytes], Callable[[bytes, Callable[[], None]], bytes]]:
+    """What the keeper is forked with: given the RunContext, it runs attempts of ``force``."""
+
+    def prepare(encoded: bytes) -> Callable[[bytes, Callable[[], None]], bytes]:
+        context = decode_context(encoded)
+        mark_task(context.run)
+        runner = _runner(force, context, is_debug=is_debug)
+
+        def attempt(launch: bytes, alive: Callable[[], None]) -> bytes:
+            return encode(runner.run(decode_launch(launch), alive))
+
+        return attempt
+
+    return prepare
+
+
+def run_fresh_attempt(flow_class: type[Flow], settings: Settings) -> None:
+    """Run the one attempt this interpreter was started for, and leave its result.
+
+    Only for a process that the keeper started; see ``compute.keeper.Fresh``.
+    """
+    fresh = _fresh(settings)
+    with os.fdopen(fresh.launch_fd, "rb") as passed:
+        encoded, launch_bytes = msgspec.msgpack.decode(passed.read(), type=tuple[bytes, bytes])
+    context = decode_context(encoded)
+    mark_task(context.run)
+    for fd in fresh[1:3]:
+        os.set_inheritable(fd, False)
+    at_hand = FlowAtHand(flow_class, settings)
+    at_hand.take_configs(_configs(context))
+    force = at_hand.settle(context.withs).in_force()
+    runner = _runner(force, context, is_debug=settings.is_debug)
+    life = LifeTable(fresh.life_fd)
+    result = runner.run(decode_launch(launch_bytes), lambda: life.mark(fresh.lane, time.time()))
+    write_result(fresh.result_fd, encode(result))
+
+
+def _configs(context: RunContext) -> dict[str, object]:
+    from swell.authoring.config import ConfigValue
+
+    plain = msgspec.json.decode(context.configs)
+    return {
+        name: ConfigValue(value) if isinstance(value, dict) else value
+        for name, value in plain.items()
+    }
+
+
+def _fresh(settings: Settings) -> Fresh:
+    try:
+        return Fresh(*map(int, (settings.attempt or "").split(",")))
+    except (TypeError, ValueError):
+        raise InternalError(
+            f"A task was started with {settings.attempt!r} instead of its four numbers."
+        ) from None
+
+
+def _runner(force: FlowInForce, context: RunContext, *, is_debug: bool) -> AttemptRunner:
+    store = TaskStore(LocalStorage(context.datastore), context.script)
+    return AttemptRunner(
+        force,
+        context,
+        store,
+        lambda launch: _late_facts(force, context, launch),
+        show_own_frames=is_debug,
+    )
+
+
+def _late_facts(
+    force: FlowInForce, context: RunContext, launch: Launch
+) -> Mapping[str, Callable[[], object]]:
+    """Fields of ``current`` that cost something: made when a step asks for them."""
+
+    def graph() -> object:
+        from swell.authoring.describe import graph_info
+
+        return graph_info(force.graph, force.flow_class)
+
+    def run() -> object:
+        from swell.session.notebook import client
+
+        return client(context.metadata).Run(f"{context.flow}/{context.run}")
+
+    def task() -> object:
+        from swell.session.notebook import client
+
+        path = f"{context.flow}/{context.run}/{launch.step}/{launch.job.task}"
+        return client(context.metadata).Task(path)
+
+    return {"graph": graph, "run": run, "task": task}

@@ -1,0 +1,83 @@
+"""What a resumed run takes from the run it resumes; read before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from swell.errors import CommandException, UsageError
+from swell.model.facts import RunFact
+from swell.model.graph import Graph
+from swell.model.ids import RunId
+from swell.model.record import ArtifactRef, Outcome
+from swell.model.wire import decode_record
+from swell.scheduler.events import OriginTask, TaskKey
+from swell.scheduler.launching import OriginEnd, OriginReader
+from swell.scheduler.resume import latest_outcomes, tasks_to_adopt
+from swell.seams.metastore import Metastore
+
+PARAMETERS_TASK = "0"
+
+
+class Origin(NamedTuple):
+    """The run that is resumed, its tasks' outcomes, and its parameters by attribute."""
+
+    run: RunFact
+    outcomes: Mapping[str, Outcome]
+    parameters: Mapping[str, ArtifactRef]
+
+
+def find_origin(metastore: Metastore, flow: str, wanted: str | None) -> Origin:
+    """The run to resume: ``wanted``, else the latest of ``flow``.
+
+    Raises CommandException when there is none, UsageError for a bad number.
+    """
+    if wanted is None:
+        runs = metastore.runs(flow, limit=1)
+        if not runs:
+            raise CommandException(
+                f"There is no run of {flow} to resume in this store ({metastore.address}).",
+                remedy="Start one with 'run', or name it with --origin-run-id.",
+            )
+        run = runs[0]
+    else:
+        run = _named_run(metastore, flow, wanted)
+    outcomes = latest_outcomes(metastore.attempts(run.id))
+    encoded = metastore.encoded_records(run.id, [PARAMETERS_TASK])
+    return Origin(run, outcomes, decode_record(encoded[0]).artifacts)
+
+
+def _named_run(metastore: Metastore, flow: str, wanted: str) -> RunFact:
+    text = wanted.removeprefix(f"{flow}/")
+    if not text.isdecimal():
+        raise UsageError(
+            f"'{wanted}' is not the number of a run.", remedy="Give it like --origin-run-id 15."
+        )
+    run = metastore.run(RunId(flow, int(text)))
+    if run is None:
+        known = [str(one.id.number) for one in metastore.runs(flow, limit=5)]
+        raise CommandException(
+            f"{flow} has no run {text}.",
+            remedy=f"Its latest runs: {', '.join(known)}." if known else "It has no runs yet.",
+        )
+    return run
+
+
+def adoptable(
+    metastore: Metastore, origin: Origin, graph: Graph, step: str | None
+) -> dict[TaskKey, OriginTask]:
+    """The origin's tasks that need not run again."""
+    return tasks_to_adopt(graph, metastore.tasks(origin.run.id), origin.outcomes, step)
+
+
+def origin_reader(metastore: Metastore, origin: Origin) -> OriginReader:
+    """Reads how tasks of the origin ended, with their encoded Records."""
+
+    def read(tasks: Sequence[str]) -> list[OriginEnd]:
+        records = metastore.encoded_records(origin.run.id, tasks)
+        return [
+            OriginEnd(origin.outcomes[task], record)
+            for task, record in zip(tasks, records, strict=True)
+        ]
+
+    return read

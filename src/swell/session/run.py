@@ -1,0 +1,475 @@
+"""Runs a settled flow from its first number to its last committed fact."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from swell.compute.channel import SetUp
+from swell.compute.isolation import Isolation, choose_isolation
+from swell.compute.keeper import fork_keeper
+from swell.compute.local import (
+    KeeperEnds,
+    KeeperLink,
+    LocalBackend,
+    TaskOutput,
+    open_link,
+    spawn_cold_keeper,
+)
+from swell.compute.process_facts import inspect_process
+from swell.errors import ComputeError, StoreError, SwellError
+from swell.model.facts import (
+    AttemptEnded,
+    AttemptStarted,
+    NewRun,
+    RunFact,
+    TaskCreated,
+)
+from swell.model.ids import PARAMETERS_STEP, JobId
+from swell.model.job import RunContext
+from swell.model.record import ArtifactRef, Outcome, Record
+from swell.model.wire import encode
+from swell.scheduler.loop import Inbox, RunEnd, RunLoop
+from swell.scheduler.observe import Observer, Output, RunBegan, Told
+from swell.scheduler.state import Limits, RunState
+from swell.scheduler.writer import WriteFailed
+from swell.session.attempt import prepare_attempts
+from swell.session.flow import SettledFlow
+from swell.session.origin import PARAMETERS_TASK, Origin, adoptable, find_origin, origin_reader
+from swell.session.place import Place, find_place, make_place
+from swell.session.signals import EndedBySignal, signals_into
+from swell.session.user import default_namespace, user_name
+from swell.settings import ATTEMPT_VARIABLE, Settings
+from swell.version import VERSION
+
+if TYPE_CHECKING:
+    from swell.datastore.local import LocalStorage
+    from swell.datastore.log_writer import LogWriter
+    from swell.seams.metastore import Metastore
+
+
+class RunOrder(msgspec.Struct, frozen=True):
+    """What the command line asks of a run.
+
+    ``parameters`` are values by attribute name; ignored where ``resumes`` is set.
+    ``max_log_mb`` holds per stream and attempt. ``namespace`` is for client calls in
+    tasks: None is the user's own, "" is all.
+    """
+
+    parameters: dict[str, Any] = {}
+    tags: tuple[str, ...] = ()
+    max_workers: int = 16
+    max_num_splits: int = 100
+    max_log_mb: float = 10.0
+    keep_going: bool = False
+    isolation: str = "auto"
+    namespace: str | None = None
+    run_id_file: str | None = None
+    attributes_file: str | None = None
+    resumes: bool = False
+    origin_run: str | None = None
+    from_step: str | None = None
+
+
+class RunResult(msgspec.Struct, frozen=True):
+    """How it went; ``signal`` is the one that ended the driver, if any."""
+
+    run: RunFact
+    end: RunEnd
+    signal: int | None = None
+
+
+def run_flow(
+    flow: SettledFlow, order: RunOrder, observer: Observer, settings: Settings
+) -> RunResult:
+    """Run ``flow``; when this returns or raises, no process of the run is left.
+
+    Raises SwellError for what makes a run impossible; a run that fails is a result.
+    """
+    place = find_place(settings, flow.at_hand.script, os.getcwd())
+    make_place(place)
+    for step, plan in flow.plans.items():
+        if plan.backend != "local":
+            raise ComputeError(
+                f"Step '{step}' asks for backend '{plan.backend}', which this swell does not have.",
+                remedy=f"Run it on this machine: take @{plan.backend} off the step.",
+            )
+    isolation = choose_isolation(order.isolation, inspect_process())  # type: ignore[arg-type]  # the command line checked it
+    # First the keeper: it must be forked before any thread, database or terminal of ours.
+    link = _open_keeper(flow, isolation, settings)
+    try:
+        with _Stores(place) as stores:
+            return _Session(flow, order, observer, settings, place, stores, isolation).run(link)
+    finally:
+        link.control.close()
+
+
+def _open_keeper(flow: SettledFlow, isolation: Isolation, settings: Settings) -> KeeperLink:
+    if isolation.kind == "fresh":
+        return open_link(_spawn_cold)
+    prepare = prepare_attempts(flow.in_force(), is_debug=settings.is_debug)
+
+    def spawn(ends: KeeperEnds) -> int:
+        return fork_keeper(
+            ends.control,
+            ends.lanes,
+            ends.life,
+            prepare,
+            attempt_variable=ATTEMPT_VARIABLE,
+            driver_ends=ends.driver_ends,
+        )
+
+    return open_link(spawn)
+
+
+def _spawn_cold(ends: KeeperEnds) -> int:
+    return spawn_cold_keeper(ends, attempt_variable=ATTEMPT_VARIABLE)
+
+
+class _Stores:
+    """The concrete stores of one run, opened and closed together."""
+
+    metastore: Metastore
+    storage: LocalStorage
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    def __enter__(self) -> _Stores:
+        from swell.datastore.local import LocalStorage
+        from swell.metastore.sqlite import open_metastore
+
+        self.metastore = open_metastore(Path(self._place.database))
+        self.storage = LocalStorage(self._place.blobs)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.metastore.close()
+
+
+class _Session:
+    """The state of one call of ``run_flow``."""
+
+    def __init__(
+        self,
+        flow: SettledFlow,
+        order: RunOrder,
+        observer: Observer,
+        settings: Settings,
+        place: Place,
+        stores: _Stores,
+        isolation: Isolation,
+    ) -> None:
+        self._flow = flow
+        self._order = order
+        self._observer = observer
+        self._settings = settings
+        self._place = place
+        self._stores = stores
+        self._isolation = isolation
+        self._user = user_name(settings)
+
+    def run(self, link: KeeperLink) -> RunResult:
+        """Make the run, drive it, and leave nothing behind."""
+        origin = self._origin()
+        adopted = (
+            adoptable(self._stores.metastore, origin, self._flow.graph, self._order.from_step)
+            if origin is not None
+            else {}
+        )
+        parameters = self._parameters(origin)
+        fact = self._create_run(origin)
+        context = self._context(fact, origin, parameters)
+        self._commit_parameters(fact, parameters, origin)
+        self._leave_files(fact)
+        self._announce(fact, origin)
+        limits = Limits(self._order.max_workers, self._order.max_num_splits, self._order.keep_going)
+        state = RunState(self._flow.graph, self._flow.plans, limits, adopted)
+        return self._drive(link, fact, context, state, origin)
+
+    # --- before the first task -------------------------------------------------
+
+    def _origin(self) -> Origin | None:
+        if not self._order.resumes:
+            return None
+        return find_origin(self._stores.metastore, self._flow.name, self._order.origin_run)
+
+    def _parameters(self, origin: Origin | None) -> dict[str, ArtifactRef]:
+        """Parameters, configs and constants by attribute; constants are the code's."""
+        from swell.datastore.artifacts import Artifacts
+
+        artifacts = Artifacts(self._stores.storage, script=self._flow.at_hand.script or "")
+        values: dict[str, Any] = {"name": self._flow.name, **self._flow.constants}
+        given: dict[str, ArtifactRef] = {}
+        if origin is None:
+            values.update(self._flow.config_artifacts())
+            values.update(self._order.parameters)
+        else:
+            read_only = self._flow.read_only()
+            given = {
+                name: ref
+                for name, ref in origin.parameters.items()
+                if read_only.get(name) in ("parameter", "config")
+            }
+        refs = {**artifacts.save(values), **given}
+        if origin is not None:
+            self._warn_of_constants(origin, refs)
+        self._stores.storage.sync([])
+        artifacts.sync(refs.values())
+        return refs
+
+    def _warn_of_constants(self, origin: Origin, refs: Mapping[str, ArtifactRef]) -> None:
+        changed = [
+            name
+            for name in self._flow.constants
+            if name in origin.parameters and origin.parameters[name].inline != refs[name].inline
+        ]
+        if changed:
+            names = ", ".join(f"'{name}'" for name in changed)
+            self._tell(
+                f"Constants changed since run {origin.run.id.number}: {names}. "
+                "Steps that run again use and store the code's values.",
+                is_warning=True,
+            )
+
+    def _create_run(self, origin: Origin | None) -> RunFact:
+        version = sys.version_info
+        owner = default_namespace(self._settings)
+        return self._stores.metastore.create_run(
+            NewRun(
+                flow=self._flow.name,
+                user=self._user,
+                created_at=time.time(),
+                script=self._flow.at_hand.script or "",
+                system_tags=(
+                    owner,
+                    "runtime:dev",
+                    f"swell_version:{VERSION}",
+                    f"python_version:{version.major}.{version.minor}.{version.micro}",
+                ),
+                user_tags=self._order.tags,
+                origin_run=origin.run.id.number if origin is not None else None,
+                host=os.uname().nodename,
+                pid=os.getpid(),
+                graph=encode(self._flow.graph),
+            )
+        )
+
+    def _context(
+        self, fact: RunFact, origin: Origin | None, parameters: dict[str, ArtifactRef]
+    ) -> RunContext:
+        namespace = self._order.namespace
+        return RunContext(
+            flow=self._flow.name,
+            run=str(fact.id.number),
+            user=self._user,
+            namespace=default_namespace(self._settings) if namespace is None else namespace or None,
+            tags=tuple(sorted(fact.user_tags | fact.system_tags)),
+            origin_run=str(origin.run.id.number) if origin is not None else None,
+            datastore=self._place.blobs,
+            metadata=self._stores.metastore.address,
+            parameters=encode(Record(parameters)),
+            script=self._flow.at_hand.script or "",
+            max_num_splits=self._order.max_num_splits,
+            withs=self._flow.withs,
+            configs=self._flow.encoded_configs(),
+        )
+
+    def _commit_parameters(
+        self, fact: RunFact, parameters: dict[str, ArtifactRef], origin: Origin | None
+    ) -> None:
+        now = time.time()
+        job = JobId(PARAMETERS_TASK, 0)
+        origin_task = f"{PARAMETERS_STEP}/{PARAMETERS_TASK}" if origin is not None else None
+        created = TaskCreated(fact.id, PARAMETERS_STEP, job.task, now, origin_task=origin_task)
+        outcome = Outcome(ok=True, started_at=now, ended_at=now)
+        graph = self._flow.graph
+        metadata = {
+            "start_step": ("graph_structure", graph.start),
+            "end_step": ("graph_structure", graph.end),
+        }
+        self._stores.metastore.commit(
+            [
+                created,
+                AttemptStarted(fact.id, job, now),
+                AttemptEnded(
+                    fact.id, job, now, outcome, encode(Record(parameters)), metadata=metadata
+                ),
+            ]
+        )
+
+    def _leave_files(self, fact: RunFact) -> None:
+        if self._order.run_id_file:
+            _write_file(self._order.run_id_file, str(fact.id.number))
+        if self._order.attributes_file:
+            facts = {
+                "run_id": str(fact.id.number),
+                "flow_name": self._flow.name,
+                "metadata": self._stores.metastore.address,
+            }
+            _write_file(self._order.attributes_file, msgspec.json.encode(facts).decode())
+
+    def _announce(self, fact: RunFact, origin: Origin | None) -> None:
+        self._observer.notice(
+            RunBegan(
+                fact.id,
+                fact.created_at,
+                self._flow.graph.order or tuple(self._flow.graph.nodes),
+                origin.run.id.number if origin is not None else None,
+            )
+        )
+        if self._isolation.kind == "fresh" and self._order.isolation == "auto":
+            self._tell(f"Tasks start in fresh interpreters: {self._isolation.why}.")
+        if self._isolation.risk:
+            self._tell(f"Forking may go wrong: {self._isolation.risk}.", is_warning=True)
+        for plan in self._flow.plans.values():
+            for warning in plan.warnings:
+                self._tell(warning, is_warning=True)
+
+    def _tell(self, text: str, *, is_warning: bool = False) -> None:
+        self._observer.notice(Told(time.time(), text, is_warning))
+
+    # --- the run itself ----------------------------------------------------------
+
+    def _drive(
+        self,
+        link: KeeperLink,
+        fact: RunFact,
+        context: RunContext,
+        state: RunState,
+        origin: Origin | None,
+    ) -> RunResult:
+        from swell.datastore.log_writer import LogWriter
+        from swell.scheduler.book import RecordBook
+        from swell.scheduler.launching import Launching
+        from swell.scheduler.writer import FactWriter
+
+        metastore = self._stores.metastore
+        folder = self._place.log_folder(self._flow.name, fact.id.number)
+        logs = LogWriter(folder, max_bytes=int(self._order.max_log_mb * 1_000_000))
+        inbox = Inbox()
+        output = _TaskOutputs(logs, self._observer, inbox)
+        backend = LocalBackend(
+            link,
+            SetUp(encode(context), _fresh_argv(self._flow.at_hand.script)),
+            output.take,
+            fresh=self._isolation.kind == "fresh",
+            open_cold_keeper=lambda: open_link(_spawn_cold),
+        )
+        writer = FactWriter(fact.id, metastore, self._sync_blobs, inbox.put)
+        launching = Launching(
+            fact.id,
+            self._flow.graph,
+            self._flow.plans,
+            RecordBook(lambda tasks: metastore.encoded_records(fact.id, tasks)),
+            _packer(self._place.scratch(self._flow.name, fact.id.number)),
+            origin_reader(metastore, origin) if origin is not None else None,
+        )
+        loop = RunLoop(
+            fact.id,
+            self._flow.graph,
+            state,
+            {"local": backend},
+            launching,
+            writer,
+            inbox,
+            self._observer,
+            output,
+        )
+        ended_by = EndedBySignal()
+        with signals_into(inbox, ended_by):
+            writer.start()
+            backend.start(inbox.put_updates)
+            try:
+                end = loop.drive()
+            finally:
+                backend.close()
+                logs.close()
+                _remove_folder(self._place.scratch(self._flow.name, fact.id.number))
+        return RunResult(fact, end, ended_by.signal)
+
+    def _sync_blobs(self, keys: Collection[str]) -> None:
+        from swell.datastore.artifacts import Artifacts
+
+        Artifacts(self._stores.storage).sync_keys(keys)
+
+
+class _TaskOutputs:
+    """Stores and shows what tasks print; a log that cannot be written ends the run."""
+
+    def __init__(self, logs: LogWriter, observer: Observer, inbox: Inbox) -> None:
+        self._logs = logs
+        self._observer = observer
+        self._inbox = inbox
+        self._failed = False
+
+    def take(self, output: TaskOutput) -> None:
+        """From the backend: bytes as read."""
+        job = output.launch.job
+        self._store(
+            lambda: self._logs.append(job.task, job.attempt, output.stream, output.data, output.at)
+        )
+        self._observer.notice(
+            Output(job, output.launch.step, output.at, output.stream, output.data, output.pid)
+        )
+
+    def say(self, job: JobId, text: str) -> None:
+        """A line about an attempt."""
+        line = f"{text}\n".encode()
+        self._store(lambda: self._logs.append(job.task, job.attempt, "system", line, time.time()))
+
+    def end(self, job: JobId) -> None:
+        """No more output comes from this attempt."""
+        self._store(lambda: self._logs.end(job.task, job.attempt))
+
+    def _store(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except StoreError as error:
+            if not self._failed:
+                self._failed = True
+                self._inbox.put(WriteFailed(error))
+
+
+def _packer(folder: str) -> Callable[[str, Sequence[bytes]], str]:
+    def pack(name: str, records: Sequence[bytes]) -> str:
+        from swell.datastore.packs import write_pack
+
+        os.makedirs(folder, exist_ok=True)
+        path = os.path.join(folder, name)
+        write_pack(path, records)
+        return path
+
+    return pack
+
+
+def _remove_folder(path: str) -> None:
+    if os.path.isdir(path):
+        import shutil
+
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _fresh_argv(script: str | None) -> tuple[str, ...]:
+    """The command that starts the script anew, without its arguments; empty in a notebook."""
+    if script is None or not sys.orig_argv:
+        return ()
+    arguments = len(sys.argv) - 1
+    command = sys.orig_argv[: len(sys.orig_argv) - arguments]
+    return (sys.executable, *command[1:])
+
+
+def _write_file(path: str, text: str) -> None:
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise SwellError(
+            f"{path} cannot be written: {error.strerror}.", remedy="Name a file that can be."
+        ) from error
