@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 # Set-up is done again only when what it installs from has changed.
-WANTED := $(shell cat pyproject.toml constraints.txt | cksum | cut -d ' ' -f 1)
+WANTED := $(shell cat pyproject.toml constraints.txt tests/tutorials.txt | cksum | cut -d ' ' -f 1)
 READY := $(VENV)/.ready-$(WANTED)
 STORE := build/demo
 

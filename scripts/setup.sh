@@ -15,12 +15,18 @@ if [ ! -x "$venv/bin/python" ]; then
         exit 1
     }
 fi
+version=$(sed 's/.*==//' tests/tutorials.txt)
+# The tutorials in Metaflow's package are run by the tests. They lie apart, without what they
+# depend on, so that nothing of ours can import them.
 # uv installs in seconds what takes pip a minute; pip is the way where uv cannot be had.
 if "$venv/bin/uv" --version >/dev/null 2>&1 || "$venv/bin/pip" install -q uv; then
     "$venv/bin/uv" pip install -q --python "$venv/bin/python" -c constraints.txt -e '.[test,examples]'
+    "$venv/bin/uv" pip install -q --python "$venv/bin/python" --no-deps \
+        --target "build/metaflow-$version" -r tests/tutorials.txt
 else
     "$venv/bin/pip" install -q -c constraints.txt -e '.[test,examples]'
+    "$venv/bin/pip" install -q --no-deps --target "build/metaflow-$version" -r tests/tutorials.txt
 fi
 rm -f "$venv"/.ready-*
 touch "$stamp"
-echo "ok    set-up    $(($(date +%s) - start)).0 s"
+echo "ok    set-up    $(($(date +%s) - start)) s"
