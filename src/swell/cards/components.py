@@ -11,6 +11,7 @@ from typing import Any
 from swell.cards.component import MetaflowCardComponent, error_box, escape
 from swell.cards.grid import shown_number
 from swell.cards.highlight import highlight_python
+from swell.cards.markdown import markdown
 from swell.cards.previews import preview, type_name
 
 _THEME_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
@@ -59,9 +60,8 @@ class Error(MetaflowCardComponent):
 
 
 class Markdown(MetaflowCardComponent):
-    """Text in Markdown (CommonMark and tables); raw HTML in it is shown, not obeyed.
-
-    Indentation that all lines share is taken away first.
+    """Text in Markdown: headings, lists, tables, code, links, pictures, emphasis. Raw HTML in
+    it is shown, not obeyed. Indentation that all lines share is taken away first.
     """
 
     REALTIME_UPDATABLE = True
@@ -74,12 +74,8 @@ class Markdown(MetaflowCardComponent):
         self._text = text
 
     def render(self) -> str:
-        from markdown_it import MarkdownIt
-
-        parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
-        made = parser.render(textwrap.dedent(self._text or ""))
-        wide = made.replace("<table>", '<div class="scroll"><table>')
-        return f'<div class="markdown">{wide.replace("</table>", "</table></div>")}</div>'
+        made = markdown(textwrap.dedent(self._text or ""))
+        return f'<div class="markdown">{made}</div>'
 
 
 class ProgressBar(MetaflowCardComponent):

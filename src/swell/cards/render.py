@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import pkgutil
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from importlib import resources
 from typing import Any
 
 import msgspec
@@ -99,11 +99,9 @@ def chart_scripts() -> list[str]:
     """Vega, Vega-Lite, Vega-Embed with their licences, and what draws the charts."""
     import zstandard
 
-    folder = resources.files("swell.cards") / "assets"
     licences = f"/*!\n{_asset('THIRD_PARTY_LICENSES.txt')}*/\n"
     libraries = [
-        zstandard.decompress((folder / f"{name}.zst").read_bytes()).decode()
-        for name in CHART_LIBRARIES
+        zstandard.decompress(_asset_bytes(f"{name}.zst")).decode() for name in CHART_LIBRARIES
     ]
     return [licences + libraries[0], *libraries[1:], _asset("charts.js")]
 
@@ -126,7 +124,14 @@ def _policy(scripts: Iterable[str]) -> str:
 
 
 def _asset(name: str) -> str:
-    return (resources.files("swell.cards") / "assets" / name).read_text(encoding="utf-8")
+    return _asset_bytes(name).decode()
+
+
+def _asset_bytes(name: str) -> bytes:
+    """A file that ships with this package, from a folder or an archive."""
+    data = pkgutil.get_data("swell.cards", f"assets/{name}")
+    assert data is not None
+    return data
 
 
 # --- the parts of the default card -----------------------------------------
