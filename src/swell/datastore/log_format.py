@@ -12,6 +12,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
+from itertools import chain
 from typing import NamedTuple
 
 import msgspec
@@ -61,31 +62,45 @@ class IndexEntry(msgspec.Struct, array_like=True):
     size: int = 0
     offsets: list[int] = []
 
-    def admits(self, task: str | None, attempt: int | None, stream: str | None) -> bool:
-        """Whether it is of these; None admits all."""
-        return (
-            (task is None or task == self.task)
-            and (attempt is None or attempt == self.attempt)
-            and (stream is None or stream == self.stream)
-        )
+
+class _StoredIndex(msgspec.Struct, array_like=True):
+    entries: list[IndexEntry]
+    closed: bool
 
 
-class SegmentIndex(msgspec.Struct, array_like=True):
+class SegmentIndex:
     """All frames of a segment. ``closed`` says that the writer ended well after it."""
 
-    entries: list[IndexEntry]
-    closed: bool = False
+    def __init__(self, entries: list[IndexEntry], *, closed: bool = False) -> None:
+        self.closed = closed
+        self._by_task: dict[str, list[IndexEntry]] = {}
+        for entry in entries:
+            self._by_task.setdefault(entry.task, []).append(entry)
+
+    def tasks(self) -> frozenset[str]:
+        """Tasks that have frames in it."""
+        return frozenset(self._by_task)
+
+    def entries(
+        self, task: str | None, attempt: int | None = None, stream: str | None = None
+    ) -> list[IndexEntry]:
+        """What is known of these; None means all."""
+        chosen = chain(*self._by_task.values()) if task is None else self._by_task.get(task, ())
+        return [
+            entry
+            for entry in chosen
+            if (attempt is None or attempt == entry.attempt)
+            and (stream is None or stream == entry.stream)
+        ]
 
     def offsets(self, task: str | None, attempt: int | None, stream: str | None) -> list[int]:
         """Offsets of the frames of these, in order of arrival."""
-        chosen = [e.offsets for e in self.entries if e.admits(task, attempt, stream)]
-        if len(chosen) == 1:
-            return chosen[0]
-        return sorted(offset for offsets in chosen for offset in offsets)
+        chosen = [entry.offsets for entry in self.entries(task, attempt, stream)]
+        return chosen[0] if len(chosen) == 1 else sorted(chain(*chosen))
 
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(SegmentIndex)
+_decoder = msgspec.msgpack.Decoder(_StoredIndex)
 
 
 class IndexBuilder:
@@ -103,9 +118,14 @@ class IndexBuilder:
         entry.size += len(frame.data)
         entry.offsets.append(offset)
 
-    def index(self, *, closed: bool = False) -> SegmentIndex:
+    def index(self) -> SegmentIndex:
         """The index so far."""
-        return SegmentIndex(list(self._entries.values()), closed)
+        return SegmentIndex(list(self._entries.values()))
+
+    def pack(self, offset: int, *, closed: bool) -> bytes:
+        """Index and trailer, to be written at ``offset``, behind the last frame."""
+        body = _encoder.encode(_StoredIndex(list(self._entries.values()), closed))
+        return body + _TRAILER.pack(offset, len(body), zlib.crc32(body), _TRAILER_MAGIC)
 
 
 def pack_frame(frame: Frame) -> bytes:
@@ -160,12 +180,6 @@ def scan(data: Data, offset: int) -> Iterator[int]:
     yield offset
 
 
-def pack_index(index: SegmentIndex, offset: int) -> bytes:
-    """Index and trailer, to be written at ``offset``, behind the last frame."""
-    body = _encoder.encode(index)
-    return body + _TRAILER.pack(offset, len(body), zlib.crc32(body), _TRAILER_MAGIC)
-
-
 def unpack_index(fd: int) -> SegmentIndex | None:
     """The index of the segment open as ``fd``; None while it has none that is whole."""
     size = os.fstat(fd).st_size
@@ -178,9 +192,10 @@ def unpack_index(fd: int) -> SegmentIndex | None:
     if zlib.crc32(body) != crc:
         return None
     try:
-        return _decoder.decode(body)
+        stored = _decoder.decode(body)
     except msgspec.DecodeError:
         return None
+    return SegmentIndex(stored.entries, closed=stored.closed)
 
 
 def segment_path(folder: str, number: int) -> str:

@@ -32,6 +32,7 @@ from swell.datastore.os_errors import store_error
 SCRUB_MARK = b"[scrubbed]"
 
 _INDEXES_KEPT = 64
+_BEHIND_ALL = 1 << 62
 
 
 class LogLine(NamedTuple):
@@ -90,11 +91,11 @@ class LogReader:
         self, task: str | None = None, attempt: int | None = None, stream: str | None = None
     ) -> int:
         """Bytes of text so far."""
-        return sum(e.size for e in self._entries(task) if e.admits(task, attempt, stream))
+        return sum(entry.size for entry in self._entries(task, attempt, stream))
 
     def attempts(self, task: str) -> list[int]:
         """Attempts of ``task`` that left lines."""
-        return sorted({e.attempt for e in self._entries(task) if e.task == task})
+        return sorted({entry.attempt for entry in self._entries(task)})
 
     def tasks(self) -> list[str]:
         """Tasks that left lines, by their first."""
@@ -121,34 +122,45 @@ class LogReader:
                 done += len(offsets)
         return done
 
-    def _entries(self, task: str | None) -> Iterator[IndexEntry]:
+    def _entries(
+        self, task: str | None, attempt: int | None = None, stream: str | None = None
+    ) -> Iterator[IndexEntry]:
         for number in segment_numbers(self._folder):
-            if task is None or self._may_hold(number, task):
-                yield from self._index(number).entries
+            if self._may_hold(number, task):
+                yield from self._index(number).entries(task, attempt, stream)
 
-    def _may_hold(self, number: int, task: str) -> bool:
+    def _may_hold(self, number: int, task: str | None) -> bool:
         known = self._tasks.get(number)
-        return known is None or task in known
+        return task is None or known is None or task in known
 
     def _index(self, number: int) -> SegmentIndex:
+        index = self._sealed(number)
+        if index is not None:
+            return index
+        with self._open(number) as fd:
+            return _scanned_index(_whole(fd))
+
+    def _sealed(self, number: int) -> SegmentIndex | None:
+        """The index of a finished segment; None for one without."""
         index = self._indexes.get(number)
         if index is None:
             with self._open(number) as fd:
                 index = unpack_index(fd)
-                if index is None:
-                    return _scanned_index(_whole(fd))
+            if index is None:
+                return None
             while len(self._indexes) >= _INDEXES_KEPT:
                 del self._indexes[next(iter(self._indexes))]
             self._indexes[number] = index
-            self._tasks[number] = frozenset(entry.task for entry in index.entries)
+            self._tasks[number] = index.tasks()
         return index
 
     def _frames(
         self, number: int, task: str | None, attempt: int | None, stream: str | None
     ) -> Iterator[Frame]:
-        if task is not None and not self._may_hold(number, task):
-            return
-        offsets = self._index(number).offsets(task, attempt, stream)
+        if self._may_hold(number, task):
+            yield from self._frames_at(number, self._index(number).offsets(task, attempt, stream))
+
+    def _frames_at(self, number: int, offsets: list[int]) -> Iterator[Frame]:
         if offsets:
             with self._open(number) as fd, _mapped(fd) as data:
                 for offset in offsets:
@@ -170,8 +182,8 @@ class LogReader:
 
     def _scrub_segment(self, number: int, offsets: list[int]) -> None:
         path = segment_path(self._folder, number)
+        sealed = self._sealed(number) is not None
         with self._open(number) as fd:
-            sealed = unpack_index(fd) is not None
             data = bytearray(_whole(fd))
         blanked = [(offset, _blank(unpack_frame(data, offset))) for offset in offsets]
         try:
@@ -218,27 +230,30 @@ class LogTail:
         return self._lines.flush()
 
     def _read_segment(self, number: int, *, is_last: bool) -> Iterator[LogLine]:
+        task, attempt, stream = self._wanted
+        reader = self._reader
+        if not is_last and not reader._may_hold(number, task):
+            return
+        index = reader._sealed(number)
+        if index is None:
+            yield from self._read_growing(number)
+            return
+        offsets = [o for o in index.offsets(task, attempt, stream) if o >= self._offset]
+        for frame in reader._frames_at(number, offsets):
+            yield from self._lines.feed(frame)
+        self._offset = _BEHIND_ALL
+        self.closed = is_last and index.closed
+
+    def _read_growing(self, number: int) -> Iterator[LogLine]:
         with self._reader._open(number) as fd:
-            index = self._reader._indexes.get(number) or unpack_index(fd)
-            if index is not None:
-                index = self._reader._index(number)
-                offsets = [o for o in index.offsets(*self._wanted) if o >= self._offset]
-                if offsets:
-                    with _mapped(fd) as data:
-                        for offset in offsets:
-                            yield from self._lines.feed(unpack_frame(data, offset))
-                self._offset = os.fstat(fd).st_size
-                self.closed = is_last and index.closed
-                return
             text = _whole(fd, self._offset)
-            *found, behind = scan(text, 0)
-            task, attempt, stream = self._wanted
-            for offset in found:
-                frame = unpack_frame(text, offset)
-                entry = IndexEntry(frame.task, frame.attempt, frame.stream)
-                if entry.admits(task, attempt, stream):
-                    yield from self._lines.feed(frame)
-            self._offset += behind
+        *found, behind = scan(text, 0)
+        for offset in found:
+            frame = unpack_frame(text, offset)
+            of_frame = (frame.task, frame.attempt, frame.stream)
+            if all(w is None or w == f for w, f in zip(self._wanted, of_frame, strict=True)):
+                yield from self._lines.feed(frame)
+        self._offset += behind
 
 
 class _Lines:

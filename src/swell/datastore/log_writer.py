@@ -15,7 +15,6 @@ from swell.datastore.log_format import (
     Frame,
     IndexBuilder,
     pack_frame,
-    pack_index,
     segment_numbers,
     segment_path,
 )
@@ -115,7 +114,7 @@ class LogWriter:
     def _seal(self, *, closed: bool) -> None:
         assert self._fd is not None
         try:
-            self._put(self._fd, pack_index(self._index.index(closed=closed), self._size))
+            self._put(self._fd, self._index.pack(self._size, closed=closed))
         except StoreError:
             # Readers go through a segment without an index: slower, and nothing is lost.
             pass
