@@ -375,7 +375,7 @@ class SqliteMetastore:
 
     def _patiently(self, act: Callable[[sqlite3.Connection], _T], *, read: bool = False) -> _T:
         deadline = self._clock() + _PATIENCE_S
-        wait_s = 0.01
+        wait_s = 0.002
         while True:
             try:
                 if read:
@@ -387,7 +387,7 @@ class SqliteMetastore:
                 if not is_busy(error) or self._clock() > deadline:
                     raise metadata_error(self._path, error) from error
             self._sleep(wait_s * random.uniform(0.5, 1.5))
-            wait_s = min(wait_s * 2, 1.0)
+            wait_s = min(wait_s * 2, 0.05)
 
 
 class _transaction:  # noqa: N801 - reads as a word in a with statement

@@ -15,8 +15,12 @@ from swell.errors import MetadataError
 Connect = Callable[..., sqlite3.Connection]
 """``sqlite3.connect`` or something in its place."""
 
-BUSY_S = 10.0
-"""How long SQLite itself waits for another process before it says 'locked'."""
+BUSY_S = 0.2
+"""How long SQLite itself waits for another process before it says 'locked'.
+
+It asks after 1, 2, 5 … ms, but past 0.2 s only ten times a second: a process that writes
+without pause then keeps all others out. Asking anew starts at 1 ms again.
+"""
 
 
 def is_busy(error: sqlite3.Error) -> bool:
@@ -159,14 +163,15 @@ class Connections:
             connection, is_reusable = open_connection()
         try:
             yield connection
-        except BaseException:
-            connection.close()
+        except sqlite3.Error as error:
+            is_reusable = is_reusable and is_busy(error)
             raise
-        if is_reusable:
-            with self._lock:
-                idle.append(connection)
-        else:
-            connection.close()
+        finally:
+            if is_reusable and not connection.in_transaction:
+                with self._lock:
+                    idle.append(connection)
+            else:
+                connection.close()
 
     def _open_writer(self) -> tuple[sqlite3.Connection, bool]:
         mode = "rw" if self._read_only else "rwc"

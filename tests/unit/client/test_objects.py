@@ -17,7 +17,7 @@ from swell.client.namespaces import (
 from swell.client.objects import DataArtifact, Flow, Metaflow, Run, Step, Swell, Task
 from swell.errors import InvalidPathspec, NamespaceMismatch, NotFound, SwellError
 from swell.model.ids import RunId
-from tests.unit.client.conftest import CAUGHT, FAILED, MemoryStores, Writer
+from tests.unit.client.filled_store import CAUGHT, FAILED, MemoryStores, Writer
 
 
 def ids(objects: object) -> list[str]:
