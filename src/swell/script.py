@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from swell.authoring.flow import Flow
+from swell.compute.seed_watch import watch_random_seed
 
 if TYPE_CHECKING:
     from swell.authoring.describe import GraphView
+
+# A forked task has to know whether the script seeds: watched from the first import on.
+watch_random_seed()
 
 
 class FlowSpec(Flow):

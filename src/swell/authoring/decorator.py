@@ -6,10 +6,9 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from types import MappingProxyType
-from typing import Any, ClassVar, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
 
 from swell.authoring.config_expr import SpreadKey, evaluate_keywords
-from swell.authoring.context import TaskContext
 from swell.authoring.flow import Flow
 from swell.errors import (
     BadFlowDecoratorException,
@@ -19,8 +18,12 @@ from swell.errors import (
     FlowError,
     InvalidDecoratorAttribute,
 )
-from swell.model.graph import Graph
-from swell.model.job import StepPlan
+
+# Every script loads this module: the records, and msgspec under them, come with the run.
+if TYPE_CHECKING:
+    from swell.authoring.context import TaskContext
+    from swell.model.graph import Graph
+    from swell.model.job import StepPlan
 
 _Self = TypeVar("_Self", bound="Decorator")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -232,6 +235,8 @@ def planned(
     flow_decorators: Iterable[FlowDecorator] = (),
 ) -> StepPlan:
     """What resolved decorators decide for ``step``: flow decorators first, then in order."""
+    from swell.model.job import StepPlan
+
     plan = StepPlan(step=step)
     for flow_decorator in flow_decorators:
         plan = flow_decorator.plan(plan)
