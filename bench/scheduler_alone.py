@@ -1,8 +1,9 @@
 """Drive a simulated foreach of a million tasks through the scheduler's mind, alone.
 
 Run: ``python bench/scheduler_alone.py [TASKS [WORKERS]]``. Prints events handled a second
-(ends of attempts, in batches as the loop hands them over, and one by one) and the most
-bytes held per unfinished task, by the allocator's own count.
+(ends of attempts, in batches as the loop hands them over, and one by one; by processor
+time, so that neighbours do not count), the bytes held per unfinished task while all wait,
+and the peak of a whole run, the join's list of parents included.
 """
 
 from __future__ import annotations
@@ -95,9 +96,18 @@ class Simulation:
         tracemalloc.stop()
         return held
 
+    def peak_bytes(self) -> int:
+        """The most bytes that the state and its commands held at once in a whole run."""
+        gc.collect()
+        tracemalloc.start()
+        self.run_in_batches()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
 
 def main() -> None:
-    """Print the three numbers."""
+    """Print the four numbers."""
     tasks = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     workers = int(sys.argv[2]) if len(sys.argv) > 2 else 64
     simulation = Simulation(tasks, workers)
@@ -110,6 +120,7 @@ def main() -> None:
         print(f"{name}: {count / (time.process_time() - began):,.0f} events a second")
     held = simulation.bytes_held()
     print(f"held: {held / tasks:.1f} bytes per unfinished task ({tasks:,} tasks)")
+    print(f"peak of a run: {simulation.peak_bytes() / tasks:.1f} bytes per task")
 
 
 if __name__ == "__main__":

@@ -46,8 +46,15 @@ class Adoption:
         self._searches: list[_Search] = []
         self._adopted: dict[str, list[Adopted]] = {}
 
-    def __bool__(self) -> bool:
+    @property
+    def is_searching(self) -> bool:
+        """There are Blocks to look at."""
         return bool(self._searches)
+
+    @property
+    def has_commands(self) -> bool:
+        """Something was adopted that ``take_commands`` did not give yet."""
+        return bool(self._adopted)
 
     def knows(self, step: str) -> bool:
         """The origin has tasks of ``step``."""
@@ -86,8 +93,6 @@ class Adoption:
 
     def take_commands(self, steps: Mapping[str, StepState]) -> list[AdoptTasks]:
         """What was adopted since the last call, parents before children."""
-        if not self._adopted:
-            return []
         names = sorted(self._adopted, key=lambda name: steps[name].depth)
         commands = [AdoptTasks(name, tuple(self._adopted[name])) for name in names]
         self._adopted = {}

@@ -118,7 +118,7 @@ class RunState:
             else:
                 self._wake_at = None
         if not self._stopping:
-            if self._adoption:
+            if self._adoption.is_searching:
                 self._unfolding.adopt_some()
             self._start_ready()
         return self._take_commands()
@@ -133,7 +133,9 @@ class RunState:
         return len(self._running)
 
     def _take_commands(self) -> list[Command]:
-        commands: list[Command] = [*self._adoption.take_commands(self._unfolding.steps)]
+        commands: list[Command] = []
+        if self._adoption.has_commands:
+            commands += self._adoption.take_commands(self._unfolding.steps)
         if self._unfolding.opened:
             commands += self._unfolding.opened
             self._unfolding.opened = []
@@ -141,9 +143,14 @@ class RunState:
             commands += self._told
             self._told = []
         if self._starts:
-            commands += [StartAttempts(name, tuple(some)) for name, some in self._starts.items()]
+            for name, starts in self._starts.items():
+                commands.append(StartAttempts(name, tuple(starts)))
             self._starts = {}
-        return commands + self._wake_or_finish()
+        if self._waiting or self._adoption.is_searching:
+            commands += self._wake()
+        if not self._running:
+            commands += self._finish_if_over()
+        return commands
 
     # --- beginning and end --------------------------------------------------
 
@@ -170,27 +177,24 @@ class RunState:
         if jobs:
             self._told.append(CancelAttempts(jobs, why))
 
-    def _wake_or_finish(self) -> list[Command]:
-        if self._running:
-            return self._wake()
+    def _finish_if_over(self) -> list[Command]:
+        """Finish, when nothing runs and nothing more will."""
         if self._unfolding.reached_end:
-            self._finished = True
-            return [Finish(ok=True)]
-        if self._stopping:
-            self._finished = True
-            return [Finish(ok=False, interrupted=self._interrupted, why=self._why)]
-        if self._waiting or self._adoption:
-            return self._wake()
-        if not self._begun:
+            finish = Finish(ok=True)
+        elif self._stopping:
+            finish = Finish(ok=False, interrupted=self._interrupted, why=self._why)
+        elif self._waiting or self._adoption.is_searching or not self._begun:
             return []
-        self._finished = True
-        if not self._why:
+        elif self._why:
+            finish = Finish(ok=False, why=self._why)
+        else:
             raise InternalError(f"Nothing is left to run, but '{self._graph.end}' never ran.")
-        return [Finish(ok=False, why=self._why)]
+        self._finished = True
+        return [finish]
 
     def _wake(self) -> list[Command]:
-        at = self._now if self._adoption else self._waiting[0][0] if self._waiting else None
-        if at is None or at == self._wake_at:
+        at = self._now if self._adoption.is_searching else self._waiting[0][0]
+        if at == self._wake_at:
             return []
         self._wake_at = at
         return [WakeAt(at)]
@@ -200,21 +204,20 @@ class RunState:
     def _start_ready(self) -> None:
         while self._waiting and self._waiting[0][0] <= self._now:
             self._due.append(heapq.heappop(self._waiting)[2])
-        while True:
-            free = self._limits.max_workers - len(self._running)
+        free = self._limits.max_workers - len(self._running)
+        while free > 0 or self._next_gang is not None:
             if self._next_gang is not None:
                 if self._next_gang.size > free and self._running:
                     return
                 self._launch_gang(self._next_gang)
                 self._next_gang = None
-            elif free <= 0:
-                return
             elif self._due:
                 self._launch_again(self._due.popleft())
             elif (block := self._ready.first()) is not None:
                 self._launch_from(block, free)
             else:
                 return
+            free = self._limits.max_workers - len(self._running)
 
     def _launch_from(self, block: Block, free: int) -> None:
         if block.is_gang:

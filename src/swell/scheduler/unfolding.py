@@ -143,7 +143,7 @@ class Unfolding:
     def adopt_some(self) -> None:
         """Take over what the origin has, and what follows from it, in bounded portions."""
         for _ in range(ADOPTED_AT_ONCE):
-            if not self.adoption:
+            if not self.adoption.is_searching:
                 return
             for found in self.adoption.next_found(self.ready):
                 counts = found.block.step.counts
