@@ -7,88 +7,95 @@ in a child with pandas loaded it costs more than everything else (18 a second ag
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # has no stub
 import atexit
 import gc
-import io
-import signal
+import os
 import sys
 from typing import Any
 
 import msgspec
 
 from swell.compute import random_state
-
-_SIGNALS = (
-    signal.SIGINT,
-    signal.SIGTERM,
-    signal.SIGHUP,
-    signal.SIGQUIT,
-    signal.SIGCHLD,
-    signal.SIGPIPE,
+from swell.compute.open_files import (
+    flush_files,
+    flush_streams,
+    may_have_files_to_flush,
+    writable_files,
 )
-_FILE_KINDS = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
+
+# The C module: signal's own functions make an Enum of every number, and in a forked child
+# each page that is touched first costs microseconds.
+_SIGNALS = (
+    _signal.SIGINT,
+    _signal.SIGTERM,
+    _signal.SIGHUP,
+    _signal.SIGQUIT,
+    _signal.SIGCHLD,
+    _signal.SIGPIPE,
+)
 
 
 class Warm(msgspec.Struct):
     """What the driver had when it forked, that each child shall have again.
 
-    ``handlers`` are those of the script or of Python, by signal number; ``files`` are the
-    script's open writable files.
+    ``handlers`` are those of the script or of Python, by signal number; ``files`` the
+    script's open writable files. ``free_fd`` is the lowest descriptor that was free in a
+    child when it began; each child notes its own.
     """
 
-    handlers: dict[int, Any]
-    blocked: Any
-    files: list[Any]
+    handlers: tuple[tuple[int, Any], ...]
+    files: tuple[Any, ...]
+    free_fd: int = -1
 
 
 def before_fork() -> Warm:
-    """In the driver, just before the zygote is forked and before any handler is set.
+    """In the driver, just before it forks the zygote and before it sets any handler.
 
-    Flushes what the script wrote so far, which would otherwise be written once by each child.
+    Flushes what the script wrote so far, which each child would otherwise write again.
     """
     random_state.note_earlier_seeding()
-    files = _writable_files()
-    _flush(files)
-    _flush([sys.stdout, sys.stderr])
+    files = writable_files() if may_have_files_to_flush() else []
+    flush_files([file for file in files if type(file).__module__ == "_io"])
+    flush_streams()
+    handlers = ((number, _signal.getsignal(number)) for number in _SIGNALS)
     return Warm(
-        handlers={number: signal.getsignal(number) for number in _SIGNALS},
-        blocked=signal.pthread_sigmask(signal.SIG_BLOCK, ()),
-        files=files,
+        # None: set by C code, which Python can neither see nor set.
+        handlers=tuple(pair for pair in handlers if pair[1] is not None),
+        files=tuple(files),
     )
 
 
 def prepare_to_fork() -> None:
-    """In the zygote, when all that children share is loaded.
+    """In the zygote, when all that its children share is loaded. Twice is as good as once.
 
-    Takes what is alive out of the garbage collector's sight, so that no child copies the
-    pages it lies on, and makes printed lines leave the process as they end.
+    Forgets the exit handlers and finalizers of the script and of libraries (one child would
+    delete the script's temporary folder under its siblings), makes printed lines leave the
+    process as they end, and takes what is alive out of the garbage collector's sight, so
+    that no child copies the pages it lies on.
     """
-    gc.freeze()
+    _forget_exit_handlers()
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(line_buffering=True)
+    gc.freeze()
 
 
-def cleanse_child(warm: Warm | None = None) -> None:
-    """First thing in a forked child: undo what a fresh interpreter would not have.
+def cleanse_child(warm: Warm) -> None:
+    """First thing in a forked child: what only the child can do to look fresh.
 
-    Random state as ``random_state`` says; no exit handler or finalizer of the script or of
-    a library (one child would delete the script's temporary folder under its siblings);
-    signals as the script left them.
+    Random state as ``random_state`` says; signals as the script left them. Each page that
+    is touched here first is copied, which costs microseconds: keep this short.
     """
     random_state.renew_unseeded()
-    atexit._clear()
-    weakref = sys.modules.get("weakref")
-    if weakref is not None:
-        finalize: Any = weakref.finalize
-        finalize._registry.clear()
-        finalize._registered_with_atexit = False
-    _restore_signals(warm)
-    _start_libraries_anew()
+    _signal.set_wakeup_fd(-1)
+    for number, handler in warm.handlers:
+        _signal.signal(number, handler)
+    warm.free_fd = _lowest_free_fd()
 
 
-def end_child(warm: Warm | None = None) -> None:
+def end_child(warm: Warm) -> None:
     """Last thing in a forked child, before ``os._exit``: what an interpreter's end would do.
 
     In its order: joins non-daemon threads, runs the exit handlers and finalizers that were
@@ -96,31 +103,28 @@ def end_child(warm: Warm | None = None) -> None:
     error is printed and ends nothing.
     """
     threading: Any = sys.modules.get("threading")
-    if threading is not None:
+    if threading is not None and len(threading._active) > 1:
         threading._shutdown()
     atexit._run_exitfuncs()
-    _flush([] if warm is None else warm.files)
-    _flush(_writable_files())
-    _flush([sys.stdout, sys.stderr])
+    if warm.files or _lowest_free_fd() != warm.free_fd:
+        flush_files([*warm.files, *writable_files()])
+    flush_streams()
 
 
-def _restore_signals(warm: Warm | None) -> None:
-    if warm is None:
-        wanted: dict[int, Any] = dict.fromkeys(_SIGNALS, signal.SIG_DFL)
-        wanted[signal.SIGINT] = signal.default_int_handler
-        wanted[signal.SIGPIPE] = signal.SIG_IGN
-    else:
-        wanted = warm.handlers
-    signal.set_wakeup_fd(-1)
-    for number, handler in wanted.items():
-        # None: set by C code, which Python can neither see nor set.
-        if handler is not None and signal.getsignal(number) is not handler:
-            signal.signal(number, handler)
-    signal.pthread_sigmask(signal.SIG_SETMASK, () if warm is None else warm.blocked)
+def _lowest_free_fd() -> int:
+    """Higher than it was where a file was opened and is not closed yet."""
+    number = os.dup(2)
+    os.close(number)
+    return number
 
 
-def _start_libraries_anew() -> None:
-    """Exit handlers that the standard library needs for what this child will make itself."""
+def _forget_exit_handlers() -> None:
+    atexit._clear()
+    weakref: Any = sys.modules.get("weakref")
+    if weakref is not None:
+        weakref.finalize._registry.clear()
+        weakref.finalize._registered_with_atexit = False
+    # What the standard library needs for the things that a child will make itself:
     logging = sys.modules.get("logging")
     if logging is not None:
         atexit.register(logging.shutdown)
@@ -132,25 +136,3 @@ def _start_libraries_anew() -> None:
         util._finalizer_registry.clear()
         util._run_after_forkers()
         atexit.register(util._exit_function)
-
-
-def _writable_files() -> list[Any]:
-    """Open files of this process that Python buffers; outer layers before inner ones.
-
-    After ``gc.freeze`` these are only those made since.
-    """
-    kinds = set(_FILE_KINDS)
-    found = [thing for thing in gc.get_objects() if type(thing) in kinds]
-    # TextIOWrapper is the outer layer of a text file.
-    found.sort(key=lambda file: type(file) is not io.TextIOWrapper)
-    return [file for file in found if not file.closed and file.writable()]
-
-
-def _flush(files: list[Any]) -> None:
-    for file in files:
-        try:
-            file.flush()
-        except (OSError, ValueError, AttributeError):
-            # A pipe nobody reads, a file closed meanwhile, a stream set to None: as at an
-            # interpreter's end, nothing can be done about it here.
-            continue

@@ -1,16 +1,17 @@
 """Notices whether the script seeds Python's global generator; loaded with the first import.
 
-So it imports nothing but ``random`` itself.
+``random`` itself is not imported here: where the script does without it, no task has to
+renew its state.
 """
 
 from __future__ import annotations
 
-import random
+import sys
 from typing import Any
 
 
 class WatchedSeed:
-    """Stands in for ``random.seed`` and knows whether it was called with a seed."""
+    """Stands in for ``random.seed`` and knows whether it was last called with a seed."""
 
     def __init__(self, seed: Any) -> None:
         self._seed = seed
@@ -24,13 +25,46 @@ class WatchedSeed:
         self.seeded = a is not None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (getattr, (random, "seed"))
+        return (getattr, (sys.modules["random"], "seed"))
 
 
-def watch_random_seed() -> WatchedSeed:
+class _RandomFinder:
+    """Finds ``random`` when it is first imported, once, so that its ``seed`` is watched."""
+
+    @classmethod
+    def find_spec(cls, name: str, path: object = None, target: object = None) -> Any:
+        if name != "random":
+            return None
+        sys.meta_path.remove(cls)
+        for finder in sys.meta_path:
+            spec = finder.find_spec(name, None, None)
+            if spec is not None:
+                if spec.loader is not None:
+                    spec.loader = _WatchingLoader(spec.loader)  # type: ignore[assignment]  # duck
+                return spec
+        return None
+
+
+class _WatchingLoader:
+    """The loader of ``random`` for the time of its import."""
+
+    def __init__(self, loader: Any) -> None:
+        self._loader = loader
+
+    def create_module(self, spec: Any) -> Any:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: Any) -> None:
+        module.__loader__ = module.__spec__.loader = self._loader
+        self._loader.exec_module(module)
+        module.seed = WatchedSeed(module.seed)
+
+
+def watch_random_seed() -> None:
     """Note from now on whether ``random.seed`` is called. Twice is as good as once."""
-    if isinstance(random.seed, WatchedSeed):
-        return random.seed
-    watched = WatchedSeed(random.seed)
-    random.seed = watched
-    return watched
+    random: Any = sys.modules.get("random")
+    if random is not None:
+        if not isinstance(random.seed, WatchedSeed):
+            random.seed = WatchedSeed(random.seed)
+    elif _RandomFinder not in sys.meta_path:
+        sys.meta_path.insert(0, _RandomFinder)
