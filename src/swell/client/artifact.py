@@ -42,13 +42,14 @@ class DataArtifact(Pathed["DataArtifact"]):
         task._check_attempt(attempt)
         task._find(task._path, attempt)
         name = str(path.artifact)
-        refs = task._refs()
-        if name not in refs:
+        ref = task._ref(name)
+        if ref is None:
+            known = list(task._refs())
             raise NotFound(
                 f"Task {task.pathspec} has no artifact '{name}'.",
-                remedy=near("Its artifacts are", name, list(refs)) or "It has left none yet.",
+                remedy=near("Its artifacts are", name, known) or "It has left none yet.",
             )
-        self._task, self._ref = task, refs[name]
+        self._task, self._ref = task, ref
 
     def _run_fact(self) -> RunFact | None:
         return self._task._run_fact()

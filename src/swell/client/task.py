@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from swell.client.artifact import DataArtifact, TaskData
+from swell.client.derived import DERIVED, derived_ref, failure
 from swell.client.metadata import Datum, attempt_data, graph_data, newest_by_name, tag_value
 from swell.client.pathed import Pathed, Place
 from swell.client.query import (
@@ -21,7 +22,7 @@ from swell.client.query import (
 from swell.errors import DataMissing, ExceptionWrapper, NotFound
 from swell.model.facts import AttemptFact, RunFact, StoredRecord, TaskFact
 from swell.model.ids import PARAMETERS_STEP, JobId, PathSpec, RunId
-from swell.model.record import ArtifactRef
+from swell.model.record import ArtifactRef, Outcome
 
 if TYPE_CHECKING:
     from swell.client.objects import Step
@@ -118,8 +119,25 @@ class Task(Pathed[DataArtifact]):
             if not name.startswith("_"):
                 yield DataArtifact.of(self, name, ref)
 
-    def _child(self, name: str) -> DataArtifact | None:
+    def _ref(self, name: str) -> ArtifactRef | None:
+        """What is known of one artifact, hidden and derived ones too."""
         ref = self._refs().get(name)
+        if ref is None and name in DERIVED:
+            outcome = self._outcome()
+            if outcome is not None:
+                return derived_ref(name, self._place.stores, self._run, self._fact, outcome)
+        return ref
+
+    def _outcome(self) -> Outcome | None:
+        """What the attempt that is shown said of itself; None while it runs."""
+        number = self._now().attempt
+        for attempt in reversed(self._attempts()):
+            if attempt.job.attempt == number:
+                return attempt.outcome
+        return None
+
+    def _child(self, name: str) -> DataArtifact | None:
+        ref = self._ref(name)
         return None if ref is None else DataArtifact.of(self, name, ref)
 
     @property
@@ -165,17 +183,8 @@ class Task(Pathed[DataArtifact]):
 
         ``type`` is the exception's dotted name; where the process died, the cause.
         """
-        fact = self._now()
-        if fact.ok is not False or fact.caught:
-            return None
-        for attempt in reversed(self._attempts()):
-            outcome = attempt.outcome
-            if attempt.job.attempt == fact.attempt and outcome is not None:
-                if outcome.error is None:
-                    return ExceptionWrapper(outcome.message, outcome.cause.value, outcome.message)
-                error = outcome.error
-                return ExceptionWrapper(error.text, error.type, error.traceback)
-        return None
+        outcome = None if self._now().ok else self._outcome()
+        return None if outcome is None else failure(outcome)
 
     @property
     def cause(self) -> str | None:

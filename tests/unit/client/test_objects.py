@@ -16,7 +16,9 @@ from swell.client.namespaces import (
 )
 from swell.client.objects import DataArtifact, Flow, Metaflow, Run, Step, Swell, Task
 from swell.errors import InvalidPathspec, NamespaceMismatch, NotFound, SwellError
+from swell.model.cause import Cause
 from swell.model.ids import RunId
+from swell.model.record import Items, Outcome, Split, Transition
 from tests.unit.client.filled_store import CAUGHT, FAILED, MemoryStores, Writer
 
 
@@ -226,6 +228,39 @@ def test_facts_of_all_tasks_take_a_handful_of_queries(writer: Writer, stores: Me
     paths = [task.metadata_dict["foreach-execution-path"] for task in Step("SumFlow/1/work")]
     assert paths == [f"start:{index}" for index in reversed(range(20))]
     assert len(stores.metastore.questions) <= 5
+
+
+def test_hidden_artifacts_that_tools_read_are_told_from_the_facts(writer: Writer) -> None:
+    run = writer.run()
+    split = Transition(("work",), Split("xs", 7, Items(range=(0, 1))))
+    writer.attempt(writer.task(run, "start", "1"), outcome=Outcome(True, transition=split))
+    within = {"indices": (4,), "path_text": "start:4", "stack_text": ("x='d'",)}
+    writer.attempt(writer.task(run, "work", "2", **within), outcome=FAILED)
+    writer.attempt(writer.task(run, "work", "3", **within), outcome=CAUGHT)
+    start, failed, caught = (Task(f"SumFlow/1/{name}") for name in ("start/1", "work/2", "work/3"))
+
+    assert start["_transition"].data == (["work"], "xs")
+    assert (start["_foreach_var"].data, start["_foreach_num_splits"].data) == ("xs", 7)
+    assert (start["_success"].data, start["_task_ok"].data, start["_exception"].data) == (
+        True,
+        True,
+        None,
+    )
+    assert (failed["_success"].data, failed["_task_ok"].data) == (False, False)
+    assert failed["_exception"].data == failed.exception
+    assert (caught["_success"].data, caught["_task_ok"].data) == (False, True)
+    (frame,) = failed["_foreach_stack"].data
+    assert (frame.step, frame.var, frame.num_splits) == ("start", "x", 7)
+    assert (frame.index, frame.value) == (4, "'d'")
+    assert DataArtifact("SumFlow/1/work/2/_current_step").data == "work"
+
+
+def test_a_task_whose_process_died_tells_the_cause(writer: Writer) -> None:
+    died = Outcome(False, Cause.OUT_OF_MEMORY, "Out of memory (peak 900 MB, limit 800 MB).")
+    writer.attempt(writer.task(writer.run(), "start", "1"), outcome=died)
+    exception = Task("SumFlow/1/start/1").exception
+    assert exception is not None
+    assert (exception.type, exception.exception) == ("out_of_memory", died.message)
 
 
 # --- relatives -----------------------------------------------------------------
