@@ -1,0 +1,157 @@
+import pytest
+
+from swell.authoring.decorator import planned
+from swell.decorators.batch import batch
+from swell.decorators.catch import catch
+from swell.decorators.environment import environment
+from swell.decorators.pypi import pypi
+from swell.decorators.pypi_base import pypi_base
+from swell.decorators.resources import larger, resources, too_large_for
+from swell.decorators.retry import retry
+from swell.decorators.timeout import timeout
+from swell.errors import FlowError
+from swell.model.job import StepPlan
+from swell.model.resources import Resources
+
+
+def plan_of(*decorators, flow_decorators=()):
+    return planned("work", [d.resolve({}) for d in decorators], flow_decorators)
+
+
+def test_a_step_without_decorators_asks_for_nothing_and_runs_once():
+    assert plan_of() == StepPlan(step="work")
+
+
+def test_resources_say_only_what_was_written_and_read_numbers_from_text():
+    plan = plan_of(resources(memory="60000", cpu="1.5"))
+    assert plan.resources == Resources(cpu=1.5, memory_mb=60_000)
+
+
+def test_memory_that_is_no_whole_number_of_megabytes_is_rounded_up():
+    assert plan_of(resources(memory=100.2)).resources.memory_mb == 101
+
+
+def test_batch_and_resources_together_ask_for_the_larger_number():
+    plan = plan_of(batch(memory=8000, image="python:3.11"), resources(memory=16_000, cpu=4))
+    assert plan.backend == "batch"
+    assert plan.resources == Resources(cpu=4.0, memory_mb=16_000)
+
+
+def test_larger_keeps_what_only_one_side_says():
+    assert larger(Resources(cpu=2), Resources(gpu=1)) == Resources(cpu=2, gpu=1)
+
+
+def test_a_wish_that_fits_the_machine_is_not_told():
+    machine = Resources(cpu=4, memory_mb=8000)
+    assert too_large_for(Resources(cpu=4, memory_mb=8000, gpu=1), machine) is None
+
+
+def test_a_wish_beyond_the_machine_is_told_with_both_numbers():
+    machine = Resources(cpu=4, memory_mb=8000, gpu=0)
+    told = too_large_for(Resources(cpu=2, memory_mb=60_000, gpu=1), machine)
+    assert told == "60,000 MB of memory (there is 8,000), 1 gpu (there is 0)"
+
+
+def test_retry_counts_the_first_attempt_and_leaves_the_wait_to_the_backend():
+    plan = plan_of(retry())
+    assert (plan.attempts, plan.retry_wait_s, plan.retry_backoff) == (4, None, 1.0)
+
+
+def test_retry_waits_the_minutes_it_is_given_times_the_backoff():
+    plan = plan_of(retry(times="2", minutes_between_retries=0.5, backoff=2))
+    assert (plan.attempts, plan.retry_wait_s, plan.retry_backoff) == (3, 30.0, 2.0)
+
+
+def test_retry_zero_times_forbids_uncounted_repeats_too():
+    plan = plan_of(retry(times=0))
+    assert (plan.attempts, plan.uncounted_attempts) == (1, 0)
+
+
+def test_catch_adds_attempts_that_only_record_a_failure():
+    plan = plan_of(catch(var="failure"), retry(times=1))
+    assert (plan.attempts, plan.fallback_attempts) == (2, 3)
+
+
+def test_timeout_is_the_sum_of_its_arguments():
+    assert plan_of(timeout(seconds="30", minutes=1, hours=1)).timeout_s == 3690
+
+
+@pytest.mark.parametrize("name", ["OMP_NUM_THREADS", "LD_PRELOAD", "PYTHONHASHSEED", "CUDA_HOME"])
+def test_a_variable_read_at_load_asks_for_a_fresh_interpreter_and_says_why(name):
+    plan = plan_of(environment(vars={"PLAIN": 1, name: 2}))
+    assert name in plan.fresh_because
+    assert "PLAIN" not in plan.fresh_because
+
+
+def test_ordinary_variables_do_not_ask_for_a_fresh_interpreter():
+    assert plan_of(environment(vars={"PLAIN": 1})).fresh_because is None
+
+
+def test_packages_are_told_once_to_be_without_effect_here():
+    base = pypi_base(packages={"a": "1"}).resolve({})
+    plan = plan_of(pypi(packages={"b": "2"}), flow_decorators=[base])
+    assert len(plan.warnings) == 1
+    assert plan.warnings[0].startswith("@pypi ")
+
+
+def test_disabled_packages_are_not_told():
+    base = pypi_base(packages={"a": "1"}).resolve({})
+    assert plan_of(pypi(disabled=True), flow_decorators=[base]).warnings == ()
+
+
+BAD_ARGUMENTS = [
+    (retry, {"times": 11}),
+    (retry, {"times": -1}),
+    (retry, {"times": 1.5}),
+    (retry, {"times": "many"}),
+    (retry, {"times": None}),
+    (retry, {"times": True}),
+    (retry, {"minutes_between_retries": -1}),
+    (retry, {"minutes_between_retries": "nan"}),
+    (retry, {"backoff": 0.5}),
+    (timeout, {}),
+    (timeout, {"seconds": 0, "minutes": "0"}),
+    (timeout, {"seconds": -5, "minutes": 1}),
+    (timeout, {"hours": "soon"}),
+    (timeout, {"seconds": float("inf")}),
+    (resources, {"cpu": 0}),
+    (resources, {"cpu": "two"}),
+    (resources, {"memory": -1}),
+    (resources, {"memory": [4000]}),
+    (resources, {"gpu": 0.5}),
+    (resources, {"disk": 0}),
+    (catch, {"var": 3}),
+    (catch, {"var": "two words"}),
+    (catch, {"var": ""}),
+    (catch, {"print_exception": "perhaps"}),
+    (environment, {"vars": ["A=1"]}),
+    (environment, {"vars": {"A=B": 1}}),
+    (environment, {"vars": {3: 1}}),
+    (environment, {"vars": {"": 1}}),
+    (batch, {"swappiness": 101}),
+    (batch, {"ephemeral_storage": 20}),
+    (batch, {"ephemeral_storage": 201}),
+    (batch, {"inferentia": 1, "trainium": 1}),
+    (batch, {"tmpfs_path": "relative"}),
+    (batch, {"aws_batch_tags": {"team": 3}}),
+    (batch, {"aws_batch_tags": "team=ml"}),
+    (batch, {"host_volumes": [1]}),
+    (batch, {"image": 3}),
+    (batch, {"privileged": 1}),
+    (batch, {"memory": 0}),
+    (pypi, {"packages": ["pandas"]}),
+    (pypi, {"packages": {"pandas": 2}}),
+    (pypi, {"disabled": "soon"}),
+]
+
+
+@pytest.mark.parametrize(("decorator", "arguments"), BAD_ARGUMENTS)
+def test_an_argument_that_makes_no_sense_is_refused_with_decorator_place_and_remedy(
+    decorator, arguments
+):
+    use = decorator(**arguments)
+    with pytest.raises(FlowError) as refused:
+        use.resolve({})
+    assert f"@{decorator.kind.name}" in refused.value.message
+    assert refused.value.remedy
+    assert refused.value.source_file == __file__
