@@ -35,6 +35,9 @@ _T = TypeVar("_T")
 _PATIENCE_S = 60.0
 """How long a change waits for other processes, in all."""
 
+_AT_ONCE = 500
+"""Values in one query; SQLite takes at least 999."""
+
 _INSERT_TASK = (
     "INSERT INTO tasks (run, task, step, created_at, detail) VALUES (?, ?, ?, ?, ?) "
     "ON CONFLICT DO NOTHING"
@@ -282,12 +285,18 @@ class SqliteMetastore:
             "WHERE a.record IS NOT NULL AND t.run = ?"
         )
         before = () if attempt is None else (attempt,)
+        of_step, step_given = _of_step_or_task(step, None)
 
         def read(db: sqlite3.Connection) -> Iterator[rows.Row]:
-            key = self._key(db, run)
-            for task in [None] if tasks is None else tasks:
-                where, given = _of_step_or_task(step, task)
-                yield from db.execute(f"{sql}{where} ORDER BY t.rowid", (*before, key, *given))
+            given = (*before, self._key(db, run), *step_given)
+            if tasks is None:
+                yield from db.execute(f"{sql}{of_step} ORDER BY t.rowid", given)
+                return
+            wanted = list(tasks)
+            for start in range(0, len(wanted), _AT_ONCE):
+                some = wanted[start : start + _AT_ONCE]
+                of_tasks = f" AND t.task IN ({','.join('?' * len(some))})"
+                yield from db.execute(f"{sql}{of_step}{of_tasks}", (*given, *some))
 
         return self._asking(
             lambda db: [
@@ -424,10 +433,9 @@ def _end_run(db: sqlite3.Connection, key: int, fact: RunEnded) -> None:
 
 
 def _of_step_or_task(step: str | None, task: str | None) -> tuple[str, tuple[str, ...]]:
-    where = "".join(
-        f" AND t.{name} = ?" for name, value in (("step", step), ("task", task)) if value
-    )
-    return where, tuple(value for value in (step, task) if value)
+    given = {"step": step, "task": task}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    return "".join(f" AND t.{name} = ?" for name in chosen), tuple(chosen.values())
 
 
 def _run_facts(db: sqlite3.Connection, where: str, given: Sequence[object]) -> list[RunFact]:
