@@ -34,7 +34,6 @@ _FROZEN = frozenset(
         range,
         type(None),
         type(Ellipsis),
-        types.FunctionType,
         types.BuiltinFunctionType,
         datetime.datetime,
         datetime.date,
@@ -126,20 +125,20 @@ class Artifacts:
             return one.inline == other.inline
         return one.size == other.size and self.content_key(one) == self.content_key(other)
 
-    def changed(self, ref: ArtifactRef, value: object) -> bool:
+    def changed(self, ref: ArtifactRef, value: object, name: str = "x") -> bool:
         """Whether ``value``, the very object that ``load(ref)`` gave, was changed since.
 
-        Raises UnstorableArtifact when it was changed into something that cannot be stored.
+        ``name`` is the attribute's, for errors. Raises UnstorableArtifact when it was changed into something that cannot be stored.
         """
         if is_frozen(value):
             return False
-        data = serialize(value, "the changed artifact")
+        data = serialize(value, f"self.{name}")
         if self._matches(data, ref):
             return False
         # Loading can make equal strings one object, which pickles to fewer bytes: only a
         # fresh copy that went the same way tells. What was changed differs from it too.
         fresh = serialize(self.load(ref))
-        return _contents(fresh) != _contents(data)
+        return serialized_key(fresh) != serialized_key(data)
 
     def sync(self, refs: Iterable[ArtifactRef]) -> None:
         """Make the Blobs of ``refs`` in this store durable; to be done before a Record is
@@ -171,7 +170,7 @@ class Artifacts:
 def is_frozen(value: object) -> bool:
     """Whether ``value`` surely cannot have been changed in place; False if unsure."""
     kind = type(value)
-    if kind in _FROZEN or isinstance(value, (type, enum.Enum)):
+    if kind in _FROZEN or isinstance(value, enum.Enum):
         return True
     if kind is tuple or kind is frozenset:
         items: Any = value
@@ -186,7 +185,3 @@ def _key(ref: ArtifactRef) -> str:
             remedy="The record is damaged: run the step that made it again.",
         )
     return ref.key
-
-
-def _contents(data: Serialized) -> str:
-    return serialized_key(data)

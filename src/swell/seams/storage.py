@@ -37,8 +37,8 @@ class Storage(Protocol):
     def read(self, key: str, start: int = 0, length: int | None = None) -> memoryview:
         """The bytes from ``start``, at most ``length``. Raises DataMissing for no such key.
 
-        A local store returns a private mapping: writing to a copy of it never reaches
-        the store.
+        The caller may write to what it gets: it is a copy, or a private mapping, and never
+        reaches the store.
         """
         ...
 
