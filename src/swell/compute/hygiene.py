@@ -39,11 +39,13 @@ _SIGNALS = (
 class Warm(msgspec.Struct):
     """What the driver had when it forked, that each child shall have again.
 
-    ``handlers`` are those of the script or of Python, by signal number; ``files`` the
-    script's open writable files. ``free_fd`` is the lowest descriptor that was free in a
-    child when it began; each child notes its own.
+    ``random_state`` is that of Python's generator if the script seeded it. ``handlers`` are
+    those of the script or of Python, by signal number; ``files`` the script's open writable
+    files. ``free_fd`` is the lowest descriptor that was free in a child when it began; each
+    child notes its own.
     """
 
+    random_state: object | None
     handlers: tuple[tuple[int, Any], ...]
     files: tuple[Any, ...]
     free_fd: int = -1
@@ -54,12 +56,12 @@ def before_fork() -> Warm:
 
     Flushes what the script wrote so far, which each child would otherwise write again.
     """
-    random_state.note_earlier_seeding()
     files = writable_files() if may_have_files_to_flush() else []
     flush_files([file for file in files if type(file).__module__ == "_io"])
     flush_streams()
     handlers = ((number, _signal.getsignal(number)) for number in _SIGNALS)
     return Warm(
+        random_state=random_state.seeded_state(),
         # None: set by C code, which Python can neither see nor set.
         handlers=tuple(pair for pair in handlers if pair[1] is not None),
         files=tuple(files),
@@ -88,7 +90,7 @@ def cleanse_child(warm: Warm) -> None:
     Random state as ``random_state`` says; signals as the script left them. Each page that
     is touched here first is copied, which costs microseconds: keep this short.
     """
-    random_state.renew_unseeded()
+    random_state.set_child_state(warm.random_state)
     _signal.set_wakeup_fd(-1)
     for number, handler in warm.handlers:
         _signal.signal(number, handler)

@@ -13,6 +13,9 @@ from typing import Any
 
 _READ_ONLY = frozenset({_io.BytesIO, _io.StringIO, _io.FileIO, _io.BufferedReader})
 
+# Text may be wrapped around a class written in Python (gzip), and that around bytes.
+_TEXT, _PYTHON, _BYTES = range(3)
+
 
 def writable_files() -> list[Any]:
     """Files that Python buffers for writing, outer layers before the ones they write to.
@@ -37,7 +40,7 @@ def flush_files(files: list[Any]) -> None:
     """
     for file in files:
         try:
-            if _layer(file) == 0 and file is not sys.stdout and file is not sys.stderr:
+            if _layer(file) == _PYTHON and file is not sys.stdout and file is not sys.stderr:
                 file.close()
             else:
                 file.flush()
@@ -55,11 +58,10 @@ def flush_streams() -> None:
 
 
 def _layer(file: Any) -> int:
-    """0 for classes written in Python, which wrap others; 1 for text; 2 for bytes."""
     kind = type(file)
     if issubclass(kind, io.TextIOWrapper):
-        return 1
-    return 2 if kind.__module__ == "_io" else 0
+        return _TEXT
+    return _BYTES if kind.__module__ == "_io" else _PYTHON
 
 
 def may_have_files_to_flush() -> bool:

@@ -20,34 +20,48 @@ _LEAST_SYSTEM_SEED_TORCH = 1 << 33
 """PyTorch's have 53 or 64 bits; people's own seldom have more than 32."""
 
 _SEEDS_AT_TOP = re.compile(r"^(?:random\.)?seed\(\s*[^)\s]", re.MULTILINE)
+_IMPORTS_SWELL = re.compile(r"^(?:import|from)\s+swell\b", re.MULTILINE)
 _INSTALLED = re.compile(r"/(?:site|dist)-packages/|/lib/python3")
 _MAKES_UNSEEDED = re.compile(r"\bRandom\(\s*\)")
 _MAKES_SEEDED = re.compile(r"\bRandom\(\s*[^)\s]")
 
 
-def note_earlier_seeding() -> None:
-    """In the driver before it forks: see what was seeded before swell was imported.
+def seeded_state() -> object | None:
+    """In the driver before it forks: the state of Python's generator if the script seeded it.
 
-    Asks the source of the script and of the modules beside it, where a call at the top
-    level stands as plain text.
+    Seeding before swell was imported is found in the source of the script and of the
+    modules beside it, where a call at the top level stands as plain text.
     """
     watch_random_seed()
-    random = sys.modules.get("random")
-    if random is not None and not random.seed.seeded:
-        random.seed.seeded = any(seeds_at_top(source_of(module)) for module in _own_modules())
+    random: Any = sys.modules.get("random")
+    if random is None:
+        return None
+    if random.seed.seeded or any(map(_seeded_unwatched, _own_modules())):
+        return random.getstate()  # type: ignore[no-any-return]  # opaque
+    return None
 
 
 def seeds_at_top(source: str) -> bool:
-    """Whether a module seeds Python's global generator at its top level."""
-    return bool(_SEEDS_AT_TOP.search(source))
+    """Whether a module seeds Python's generator at its top level, before it imports swell."""
+    watched_from = _IMPORTS_SWELL.search(source)
+    end = watched_from.start() if watched_from else len(source)
+    return bool(_SEEDS_AT_TOP.search(source, 0, end))
 
 
-def renew_unseeded() -> None:
-    """In a forked child: give a new state to each global generator that nobody seeded."""
+def _seeded_unwatched(module: ModuleType) -> bool:
+    return seeds_at_top(source_of(module))
+
+
+def set_child_state(seeded: object | None) -> None:
+    """In a forked child: give each global generator the state it has in a fresh interpreter.
+
+    Python's own takes a new seed in every forked process by itself, so there it is the
+    ``seeded`` state that has to be set again; all others keep theirs, so that they need a
+    new one unless the script seeded them.
+    """
     modules = sys.modules
-    python = modules.get("random")
-    if python is not None and not getattr(python.seed, "seeded", False):
-        python._inst.seed(int.from_bytes(os.urandom(32), "little"))
+    if seeded is not None:
+        modules["random"].setstate(seeded)
     numpy = modules.get("numpy.random.mtrand")
     if numpy is not None and not _numpy_is_seeded(numpy):
         # One 32-bit number: more of them go through array conversions, which in a forked

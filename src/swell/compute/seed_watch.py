@@ -7,7 +7,11 @@ renew its state.
 from __future__ import annotations
 
 import sys
-from typing import Any
+
+TYPE_CHECKING = False  # type checkers take it for true; typing itself would cost 10 ms
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class WatchedSeed:
@@ -18,14 +22,15 @@ class WatchedSeed:
         self.seeded = False
         self.__doc__ = seed.__doc__
         self.__name__ = "seed"
+        self.__module__ = "random"
 
     def __call__(self, a: Any = None, version: int = 2) -> None:
         """Seed Python's global generator."""
         self._seed(a, version)
         self.seeded = a is not None
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (getattr, (sys.modules["random"], "seed"))
+    def __reduce__(self) -> str:
+        return "seed"
 
 
 class _RandomFinder:
