@@ -26,9 +26,10 @@ _PICTURE_MARKS = (
 def type_name(value: object) -> str:
     """The type as people write it: ``int``, ``pandas.DataFrame``, ``mymodule.Thing``."""
     kind = type(value)
+    name = kind.__qualname__.rpartition("<locals>.")[2]
     if kind.__module__ in ("builtins", "__main__"):
-        return kind.__qualname__
-    return f"{kind.__module__.split('.')[0]}.{kind.__qualname__}"
+        return name
+    return f"{kind.__module__.split('.')[0]}.{name}"
 
 
 def preview(value: object, *, full: bool = False) -> str:
@@ -41,7 +42,7 @@ def preview(value: object, *, full: bool = False) -> str:
     array = None if full else _array(value)
     if array is not None:
         return array
-    text = repr(value) if full else _short_repr(value)
+    text = _repr(value, full=full)
     if "\n" in text or len(text) > _LONG_TEXT:
         return f'<pre class="repr">{escape(text)}</pre>'
     return f"<code>{escape(text)}</code>"
@@ -123,10 +124,10 @@ def _dataframe(value: Any) -> str:
 
 def _cell_text(value: object) -> str:
     plain = plain_cell(value)
-    return f"<code>{escape(_short_repr(value))}</code>" if plain is None else plain
+    return f"<code>{escape(_repr(value))}</code>" if plain is None else plain
 
 
-def _short_repr(value: object) -> str:
+def _repr(value: object, *, full: bool = False) -> str:
     short = reprlib.Repr()
     short.maxlevel = 4
     short.maxlist = short.maxtuple = short.maxset = short.maxfrozenset = short.maxdeque = 20
@@ -135,6 +136,6 @@ def _short_repr(value: object) -> str:
     short.maxlong = 80
     short.maxother = 1200
     try:
-        return short.repr(value)
+        return repr(value) if full else short.repr(value)
     except Exception as error:
         return f"<{type_name(value)}; its repr raised {type(error).__name__}: {error}>"

@@ -162,7 +162,7 @@ def _read_result(child: _Child, status: int) -> Any:
         code = os.waitstatus_to_exitcode(status)
         if code != 0:
             raise MulticoreException(
-                f"The process for item {child.position} ended {_in_words(code)} and left no result.",
+                f"The process of item {child.position} ended {_in_words(code)}, without a result.",
                 remedy="Its last words, if any, are in the log.",
             )
         child.output.seek(0)
