@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
-import decimal
 import enum
-import fractions
-import pathlib
-import types
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -34,16 +28,22 @@ _FROZEN = frozenset(
         range,
         type(None),
         type(Ellipsis),
-        types.BuiltinFunctionType,
-        datetime.datetime,
-        datetime.date,
-        datetime.time,
-        datetime.timedelta,
-        decimal.Decimal,
-        fractions.Fraction,
-        uuid.UUID,
-        pathlib.PosixPath,
-        pathlib.PurePosixPath,
+        type(len),
+    }
+)
+# By name: their modules take longer to import than most flows take to store.
+_FROZEN_NAMES = frozenset(
+    {
+        ("datetime", "datetime"),
+        ("datetime", "date"),
+        ("datetime", "time"),
+        ("datetime", "timedelta"),
+        ("decimal", "Decimal"),
+        ("fractions", "Fraction"),
+        ("uuid", "UUID"),
+        ("pathlib", "PosixPath"),
+        ("pathlib", "PurePosixPath"),
+        ("pathlib._local", "PosixPath"),
     }
 )
 _FROZEN_ITEMS = 1000
@@ -128,7 +128,8 @@ class Artifacts:
     def changed(self, ref: ArtifactRef, value: object, name: str = "x") -> bool:
         """Whether ``value``, the very object that ``load(ref)`` gave, was changed since.
 
-        ``name`` is the attribute's, for errors. Raises UnstorableArtifact when it was changed into something that cannot be stored.
+        ``name`` is the attribute's, for errors. Raises UnstorableArtifact when it was changed
+        into something that cannot be stored.
         """
         if is_frozen(value):
             return False
@@ -175,7 +176,7 @@ def is_frozen(value: object) -> bool:
     if kind is tuple or kind is frozenset:
         items: Any = value
         return len(items) <= _FROZEN_ITEMS and all(is_frozen(item) for item in items)
-    return False
+    return (kind.__module__, kind.__qualname__) in _FROZEN_NAMES
 
 
 def _key(ref: ArtifactRef) -> str:
