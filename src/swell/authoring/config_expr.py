@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,16 +13,16 @@ from swell.errors import FlowError
 _NEVER_KEYS = frozenset({"is_step", "decorators", "is_flow", "name_of_step"})
 
 
-class LateValue:
+class LateValue(ABC):
     """A value that exists once configs are resolved: stands where a value is expected.
 
     ``.key`` and ``['key']`` give further late values, ``**`` spreads one into keywords or
     into a dict.
     """
 
+    @abstractmethod
     def evaluate(self, configs: Mapping[str, object]) -> Any:
         """The value, given all configs by name. Raises FlowError naming the expression."""
-        raise NotImplementedError
 
     def __getattr__(self, name: str) -> LateValue:
         if name.startswith("__") or name in _NEVER_KEYS:

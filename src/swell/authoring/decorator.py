@@ -29,9 +29,6 @@ _Self = TypeVar("_Self", bound="Decorator")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _FlowClass = TypeVar("_FlowClass", bound=type)
 
-USERS_OWN = 3
-"""The innermost layer: decorators that users wrote, around the step's code alone."""
-
 NO_ARGUMENTS: Mapping[str, object] = MappingProxyType({})
 
 
@@ -130,6 +127,17 @@ class StepDecorator(Decorator):
             raise duplicate_on_step(self, function.__name__)
         standing.insert(0, self)
         return function
+
+
+class JoinedStepDecorator(StepDecorator):
+    """A decorator that users wrote: innermost, and entered together with all such of a step,
+    because one that skips the step keeps those inside it from being entered."""
+
+    layer = 3
+
+    def joined(self, uses: Iterable[StepDecorator]) -> StepDecorator:
+        """All ``uses``, outermost first, as one decorator."""
+        return self
 
 
 class FlowDecorator(Decorator):
@@ -248,16 +256,18 @@ def planned(
 def in_entering_order(decorators: Iterable[StepDecorator]) -> list[StepDecorator]:
     """What the task runner enters, outermost first.
 
-    By layer, and within a layer as written; the user's own decorators become one, so that
-    one which skips the step keeps those inside it from being entered.
+    By layer, and within a layer as written; those which are entered as one become one.
     """
-    ordered = sorted(decorators, key=lambda decorator: decorator.layer)
-    own = [decorator for decorator in ordered if decorator.layer == USERS_OWN]
-    if not own:
-        return ordered
-    from swell.authoring.user_decorator import OwnDecorators
-
-    return [*ordered[: -len(own)], OwnDecorators(own)]
+    order: list[StepDecorator] = []
+    together: list[JoinedStepDecorator] = []
+    for decorator in sorted(decorators, key=lambda decorator: decorator.layer):
+        if isinstance(decorator, JoinedStepDecorator):
+            together.append(decorator)
+        else:
+            order.append(decorator)
+    if together:
+        order.append(together[0].joined(together))
+    return order
 
 
 def steps_own_list(function: Any, name: str, attribute: str) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -72,7 +73,7 @@ class Mutation:
         return self._made[use]
 
 
-class _Mutable:
+class _Mutable(ABC):
     """What mutable flows and steps share: a view of their decorators."""
 
     IGNORE, ERROR, OVERRIDE = 1, 2, 3
@@ -95,8 +96,9 @@ class _Mutable:
         """The specs of those of this name."""
         return [_spec(one) for one in self._standing() if _is_called(one, name)]
 
+    @abstractmethod
     def _standing(self) -> list[Any]:
-        raise NotImplementedError
+        """All decorators and mutators that stand here."""
 
     def _only_early(self, what: str) -> None:
         if not self._is_early:

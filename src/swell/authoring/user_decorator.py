@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from types import MappingProxyType
-from typing import Any, ClassVar
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from swell.authoring.config_expr import evaluate_keywords
-from swell.authoring.context import TaskContext
-from swell.authoring.decorator import USERS_OWN, StepDecorator
+from swell.authoring.decorator import JoinedStepDecorator, StepDecorator
 from swell.errors import FlowError, SwellError
 
-USER_SKIP_STEP: Mapping[str, object] = MappingProxyType({})
-"""Yielded by a generator: do not run the step, go on along its own transition."""
+if TYPE_CHECKING:
+    from swell.authoring.context import TaskContext
+
+
+class SkipStep(dict[str, object]):
+    """Yielded by a generator: do not run the step, go on along its own transition."""
+
+
+USER_SKIP_STEP = SkipStep()
 
 
 class UserStepDecorator:
@@ -50,11 +55,10 @@ class UserStepDecorator:
         return exception
 
 
-class OwnStepDecorator(StepDecorator):
+class OwnStepDecorator(JoinedStepDecorator):
     """One use of a ``UserStepDecorator``; several may stand on one step."""
 
     repeatable = True
-    layer = USERS_OWN
 
     def __init__(self, kind: type[UserStepDecorator], arguments: Mapping[str, object]) -> None:
         self.kind = kind
@@ -80,8 +84,11 @@ class OwnStepDecorator(StepDecorator):
                 remedy="Define 'def init(self, **arguments)', or drop the arguments.",
             )
 
-    def around(self, task: TaskContext) -> Any:
-        return OwnDecorators((self,)).around(task)
+    def around(self, task: TaskContext) -> AbstractContextManager[object]:
+        return self.joined((self,)).around(task)
+
+    def joined(self, uses: Iterable[StepDecorator]) -> StepDecorator:
+        return OwnDecorators(uses)
 
     def _refuse_unknown_arguments(self) -> None:
         """Its ``init`` says which ones it takes."""
@@ -95,7 +102,6 @@ class OwnDecorators(StepDecorator):
     """
 
     name = "own decorators"
-    layer = USERS_OWN
 
     def __init__(self, uses: Iterable[StepDecorator]) -> None:
         super().__init__()

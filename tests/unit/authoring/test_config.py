@@ -1,3 +1,5 @@
+"""Configs: where their values come from, what they are, and where they may stand."""
+
 import copy
 import json
 import pickle

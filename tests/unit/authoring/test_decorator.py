@@ -1,3 +1,5 @@
+"""Decorators where they stand: above steps and flows, in order, with their arguments."""
+
 import pytest
 
 from swell.authoring.decorator import (

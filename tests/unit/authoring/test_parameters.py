@@ -1,3 +1,5 @@
+"""Parameters and included files: from text, objects and defaults to values."""
+
 import re
 
 import click

@@ -1,3 +1,5 @@
+"""What a flow declares for one run: ``--with`` and mutators change it, not the class."""
+
 import pytest
 
 from swell.authoring.config import Config, ConfigValue

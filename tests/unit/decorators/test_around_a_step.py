@@ -1,3 +1,5 @@
+"""What decorators do around a step's code."""
+
 import os
 import signal
 

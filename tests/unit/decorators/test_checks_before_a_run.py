@@ -1,3 +1,5 @@
+"""What decorators refuse before anything runs."""
+
 import pytest
 
 from swell.decorators.catalog import ALL_FLOW_DECORATORS, ALL_STEP_DECORATORS, decorator_names

@@ -1,3 +1,5 @@
+"""Decorators of a whole flow."""
+
 import pytest
 
 from swell.authoring.decorator import planned

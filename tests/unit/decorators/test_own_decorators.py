@@ -1,3 +1,5 @@
+"""Step decorators that users write, as generators and as classes."""
+
 import pytest
 
 from swell.authoring.user_decorator import (

@@ -1,3 +1,5 @@
+"""What decorators decide for a step before the run."""
+
 import pytest
 
 from swell.authoring.decorator import planned

@@ -1,3 +1,5 @@
+"""Secrets: where they come from, and that they are never shown."""
+
 import os
 
 import pytest
