@@ -6,7 +6,10 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from swell.model.facts import AttemptFact, RunFact, TaskCreated
+from swell.client.query import origin_of, run_graph
+from swell.client.stores import Stores
+from swell.errors import DataMissing
+from swell.model.facts import AttemptFact, RunFact, TaskCreated, TaskFact
 from swell.model.graph import Graph
 from swell.model.ids import PARAMETERS_STEP
 
@@ -20,7 +23,26 @@ class Datum(NamedTuple):
     type: str
 
 
-def attempt_data(
+def task_facts(
+    stores: Stores, run: RunFact, fact: TaskFact, attempts: Sequence[AttemptFact]
+) -> list[Datum]:
+    """All named facts of a task; of one that resume took over, the origin's newest too."""
+    created, datastore = fact.created, stores.datastore
+    found = [*_graph_data(created, run_graph(run))]
+    found += _attempt_data(run, created, attempts, datastore)
+    if created.origin_task is None:
+        return found
+    try:
+        origin_run, origin = origin_of(stores, run, fact)
+    except DataMissing:
+        return found
+    tried = stores.metastore.attempts(origin_run.id, task=origin.created.task)
+    theirs = list(_attempt_data(origin_run, origin.created, tried, datastore))
+    own = {datum.name for datum in found}
+    return found + [datum for name, datum in newest_by_name(theirs).items() if name not in own]
+
+
+def _attempt_data(
     run: RunFact, created: TaskCreated, attempts: Sequence[AttemptFact], datastore: str
 ) -> Iterator[Datum]:
     """Facts of all ``attempts``, oldest first."""
@@ -68,7 +90,7 @@ def _facts_of_every_attempt(
         yield "internal_task_type", "control_task"
 
 
-def graph_data(created: TaskCreated, graph: Graph | None) -> Iterator[Datum]:
+def _graph_data(created: TaskCreated, graph: Graph | None) -> Iterator[Datum]:
     """What the ``_parameters`` task says of the graph."""
     if created.step == PARAMETERS_STEP and graph is not None:
         at = _ms(created.created_at)

@@ -7,10 +7,10 @@ from datetime import datetime
 
 from swell.client import tags as tag_rules
 from swell.client.access import ACCESS
-from swell.client.artifact import DataArtifact, TaskData
 from swell.client.pathed import Pathed, Place
 from swell.client.query import Siblings, find_run, find_step, no_flow, run_graph
-from swell.client.task import Task
+from swell.client.task import DataArtifact, Task
+from swell.client.task_data import TaskData
 from swell.errors import NamespaceMismatch
 from swell.model.facts import RunFact, StepFact
 from swell.model.ids import PathSpec, RunId
@@ -24,6 +24,7 @@ _FEW = 20
 class Step(Pathed[Task]):
     """A step of a run: ``Step("Flow/15/start")``."""
 
+    __module__ = "swell"
     _parts = 3
     _run: RunFact
     _fact: StepFact
@@ -123,6 +124,7 @@ class Step(Pathed[Task]):
 class Run(Pathed[Step]):
     """One execution of a flow: ``Run("Flow/15")``."""
 
+    __module__ = "swell"
     _parts = 2
     _run: RunFact
     _end: Task | None = None
@@ -250,6 +252,7 @@ class Run(Pathed[Step]):
 class Flow(Pathed[Run]):
     """All runs of a flow: ``Flow("BigSumFlow").latest_run``."""
 
+    __module__ = "swell"
     _parts = 1
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar
@@ -25,10 +26,20 @@ class Place:
         self.namespace = namespace
 
 
-class Pathed(Generic[Child]):
-    """One object of the client: read-only, loading what is asked for when it is asked for."""
+class Pathed(ABC, Generic[Child]):
+    """One object of the client: read-only, loading what is asked for when it is asked for.
+
+    Concrete classes say ``__module__ = "swell"``: pickles then name the public place,
+    whose import prepares the whole client, in a process that has not used it yet.
+    """
 
     _parts: ClassVar[int]
+    _kinds: ClassVar[dict[int, type[Pathed[Any]]]] = {}
+    """Each class by the length of its paths: parents and children know each other by it,
+    without their modules importing each other."""
+
+    def __init_subclass__(cls) -> None:
+        Pathed._kinds[cls._parts] = cls
 
     def __init__(self, pathspec: str, attempt: int | None = None) -> None:
         """Find the object in the store and namespace in force.
@@ -57,21 +68,21 @@ class Pathed(Generic[Child]):
                 remedy="Only a Task or a DataArtifact can be looked at as one attempt left it.",
             )
 
+    @abstractmethod
     def _find(self, path: PathSpec, attempt: int | None) -> None:
         """Fill in the facts. Raises NotFound."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _run_fact(self) -> RunFact | None:
         """The run this belongs to; None for a flow."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _children(self) -> Iterator[Child]:
         """Visible children, newest first."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _child(self, name: str) -> Child | None:
         """The child called ``name``, hidden ones too; None if there is none."""
-        raise NotImplementedError
 
     def _check_namespace(self) -> None:
         if not self.is_in_namespace():
@@ -98,9 +109,9 @@ class Pathed(Generic[Child]):
         return [part for part in self._path if part is not None]
 
     @property
+    @abstractmethod
     def parent(self) -> Any:
         """The object one level up; None for a flow."""
-        raise NotImplementedError
 
     @property
     def system_tags(self) -> frozenset[str]:
@@ -124,13 +135,14 @@ class Pathed(Generic[Child]):
         """When it came into being, in local time without a zone."""
         return datetime.fromtimestamp(self._created_at())
 
+    @abstractmethod
     def _created_at(self) -> float:
-        raise NotImplementedError
+        """Unix seconds."""
 
     @property
+    @abstractmethod
     def origin_pathspec(self) -> str | None:
         """The path of what resume took this over from; None on an ordinary run."""
-        raise NotImplementedError
 
     def is_in_namespace(self) -> bool:
         """Whether the run has the tag that is this object's namespace."""

@@ -1,31 +1,28 @@
-"""One task as the client shows it: its artifacts, outcome, facts and logs."""
+"""One task as the client shows it, and its artifacts: values, outcome, facts and logs."""
 
 from __future__ import annotations
 
 import keyword
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from swell.client.artifact import DataArtifact, TaskData
 from swell.client.derived import DERIVED, derived_ref, failure
-from swell.client.metadata import Datum, attempt_data, graph_data, newest_by_name, tag_value
+from swell.client.metadata import Datum, newest_by_name, tag_value, task_facts
 from swell.client.pathed import Pathed, Place
 from swell.client.query import (
     Siblings,
     find_attempt,
     find_run,
     find_task,
+    near,
     origin_of,
-    run_graph,
 )
-from swell.errors import DataMissing, ExceptionWrapper, NotFound
+from swell.client.task_data import TaskData
+from swell.errors import ExceptionWrapper, NotFound
 from swell.model.facts import AttemptFact, RunFact, StoredRecord, TaskFact
 from swell.model.ids import PARAMETERS_STEP, JobId, PathSpec, RunId
 from swell.model.record import ArtifactRef, Outcome
-
-if TYPE_CHECKING:
-    from swell.client.objects import Step
 
 
 class Metadatum(NamedTuple):
@@ -38,12 +35,106 @@ class Metadatum(NamedTuple):
     task: Task
 
 
+class DataArtifact(Pathed["DataArtifact"]):
+    """A named value that a task left: ``DataArtifact("Flow/15/start/1/x")``."""
+
+    __module__ = "swell"
+    _parts = 5
+    _task: Task
+    _ref: ArtifactRef
+
+    @classmethod
+    def of(cls, task: Task, name: str, ref: ArtifactRef) -> DataArtifact:
+        """The artifact ``name`` of ``task``."""
+        made: DataArtifact = cls._at(task._place, task._path._replace(artifact=name))
+        made._task, made._ref = task, ref
+        return made
+
+    def _check_attempt(self, attempt: int | None) -> None:
+        return None
+
+    def _find(self, path: PathSpec, attempt: int | None) -> None:
+        task: Task = Task._at(self._place, path._replace(artifact=None))
+        task._check_attempt(attempt)
+        task._find(task._path, attempt)
+        name = str(path.artifact)
+        ref = task._ref(name)
+        if ref is None:
+            known = list(task._refs())
+            raise NotFound(
+                f"Task {task.pathspec} has no artifact '{name}'.",
+                remedy=near("Its artifacts are", name, known) or "It has left none yet.",
+            )
+        self._task, self._ref = task, ref
+
+    def _run_fact(self) -> RunFact | None:
+        return self._task._run_fact()
+
+    def _children(self) -> Iterator[DataArtifact]:
+        return iter(())
+
+    def _child(self, name: str) -> None:
+        return None
+
+    def _chosen_attempt(self) -> int | None:
+        return self._task._chosen_attempt()
+
+    def _created_at(self) -> float:
+        ended_at = self._task._now().ended_at
+        return self._task._created_at() if ended_at is None else ended_at
+
+    @property
+    def parent(self) -> Task:
+        """The task."""
+        return self._task
+
+    @property
+    def data(self) -> Any:
+        """The value, loaded now. Raises StoreError."""
+        return self._place.stores.load(self._ref)
+
+    @property
+    def sha(self) -> str:
+        """The BLAKE3 key of the content: same content, same key."""
+        if self._ref.key is not None:
+            return self._ref.key
+        from blake3 import blake3
+
+        return blake3(self._ref.inline or b"").hexdigest()
+
+    @property
+    def size(self) -> int:
+        """Serialised bytes."""
+        return self._ref.size
+
+    @property
+    def type(self) -> str:
+        """The type's name, known without loading the value."""
+        return self._ref.type
+
+    @property
+    def preview(self) -> str:
+        """The value in a few words, known without loading it."""
+        return self._ref.preview
+
+    @property
+    def finished_at(self) -> datetime | None:
+        """When its task ended."""
+        return self._task.finished_at
+
+    @property
+    def origin_pathspec(self) -> str | None:
+        origin = self._task.origin_pathspec
+        return f"{origin}/{self.id}" if origin else None
+
+
 class Task(Pathed[DataArtifact]):
     """One execution of a step: ``Task("Flow/15/start/1")``, as its latest attempt left it.
 
     ``attempt=k`` shows what attempt number k left, 0 being the first.
     """
 
+    __module__ = "swell"
     _parts = 4
     _run: RunFact
     _siblings: Siblings
@@ -208,20 +299,7 @@ class Task(Pathed[DataArtifact]):
     # --- facts -------------------------------------------------------------
 
     def _data(self) -> list[Datum]:
-        stores, created = self._place.stores, self._fact.created
-        found = [*graph_data(created, run_graph(self._run))]
-        found += attempt_data(self._run, created, self._attempts(), stores.datastore)
-        if created.origin_task is None:
-            return found
-        try:
-            run, fact = origin_of(stores, self._run, self._fact)
-        except DataMissing:
-            return found
-        attempts = stores.metastore.attempts(run.id, task=fact.created.task)
-        origin = list(attempt_data(run, fact.created, attempts, stores.datastore))
-        own = {datum.name for datum in found}
-        found += [datum for name, datum in newest_by_name(origin).items() if name not in own]
-        return found
+        return task_facts(self._place.stores, self._run, self._fact, self._attempts())
 
     @property
     def metadata(self) -> list[Metadatum]:
@@ -296,12 +374,11 @@ class Task(Pathed[DataArtifact]):
     # --- relatives ---------------------------------------------------------
 
     @property
-    def parent(self) -> Step:
+    def parent(self) -> Any:
         """The step."""
-        # Steps and tasks know each other; the module of steps imports this one.
-        from swell.client.objects import Step
-
-        return Step.of(self._place, self._run, self._fact.created.step)
+        step = self._kinds[3]._at(self._place, self._path._replace(task=None))
+        step._find(step._path, None)
+        return step
 
     @property
     def parent_tasks(self) -> Iterator[Task]:

@@ -76,12 +76,11 @@ def ended(
 
 
 class MetadataContract:
-    """Inherit, and define the fixtures ``store`` (empty) and ``reopen``."""
+    """Inherit, and define two fixtures.
 
-    @pytest.fixture
-    def reopen(self) -> Callable[[], Metastore]:
-        """Opens the same database a second time, as another process would."""
-        raise NotImplementedError
+    ``store`` is an empty store; ``reopen`` a function that opens the same database a
+    second time, as another process would.
+    """
 
     @pytest.fixture
     def run(self, store: Metastore) -> RunId:

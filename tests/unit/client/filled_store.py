@@ -25,9 +25,9 @@ from swell.seams.metastore import Metastore
 GRAPH = Graph(
     "SumFlow",
     {
-        "start": Node("start", NodeType.FOREACH, ("work",)),
-        "work": Node("work", NodeType.LINEAR, ("join",), ("start",)),
-        "join": Node("join", NodeType.JOIN, ("finale",), ("work",)),
+        "start": Node("start", NodeType.FOREACH, ("each",)),
+        "each": Node("each", NodeType.LINEAR, ("join",), ("start",)),
+        "join": Node("join", NodeType.JOIN, ("finale",), ("each",)),
         "finale": Node("finale", NodeType.END, (), ("join",)),
     },
     start="start",
@@ -100,7 +100,7 @@ class Writer:
             flow=flow,
             user=user,
             created_at=self.tick(),
-            script="/home/ann/sum.py",
+            script="/flows/sum.py",
             system_tags=(f"user:{user}", "runtime:dev", "python_version:3.11.7"),
             user_tags=tags,
             graph=encode(GRAPH),
@@ -135,24 +135,24 @@ class Writer:
         )
 
     def whole_run(self, *tags: str, width: int = 3, **also: object) -> RunId:
-        """_parameters, start, ``width`` × work, join and finale, all ended well."""
+        """_parameters, start, ``width`` × each, join and finale, all ended well."""
         run = self.run(*tags, **also)  # type: ignore[arg-type]
         self.attempt(self.task(run, "_parameters", "0"), {"n": width})
         start = self.task(run, "start", "1", parents=("_parameters/0",))
         self.attempt(start, {"xs": list(range(width)), "_hidden": 1})
         for index in range(width):
-            work = self.task(
+            each = self.task(
                 run,
-                "work",
+                "each",
                 str(index + 2),
                 parents=("start/1",),
                 indices=(index,),
                 path_text=f"start:{index}",
                 stack_text=(f"xs={index}",),
             )
-            self.attempt(work, {"square": index * index})
+            self.attempt(each, {"square": index * index})
         join = str(width + 2)
-        parents = tuple(f"work/{index + 2}" for index in range(width))
+        parents = tuple(f"each/{index + 2}" for index in range(width))
         self.attempt(self.task(run, "join", join, parents=parents), {"sum": 5})
         last = self.task(run, "finale", str(width + 3), parents=(f"join/{join}",))
         self.attempt(last, {"sum": 5})

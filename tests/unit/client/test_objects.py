@@ -15,9 +15,8 @@ from swell.client.namespaces import (
     namespace,
 )
 from swell.client.objects import DataArtifact, Flow, Metaflow, Run, Step, Swell, Task
-from swell.errors import InvalidPathspec, NamespaceMismatch, NotFound, SwellError
+from swell.errors import InvalidPathspec, NamespaceMismatch, NotFound
 from swell.model.cause import Cause
-from swell.model.ids import RunId
 from swell.model.record import Items, Outcome, Split, Transition
 from tests.unit.client.filled_store import CAUGHT, FAILED, MemoryStores, Writer
 
@@ -36,19 +35,19 @@ def test_iteration_is_newest_first_on_every_level(writer: Writer) -> None:
 
     assert ids(Swell()) == ["SumFlow", "Older"]
     assert ids(Flow("SumFlow")) == ["2", "1"]
-    assert ids(Run("SumFlow/2")) == ["finale", "join", "work", "start"]
-    assert ids(Step("SumFlow/2/work")) == ["4", "3", "2"]
-    assert ids(Task("SumFlow/2/work/3")) == ["name", "square"]
+    assert ids(Run("SumFlow/2")) == ["finale", "join", "each", "start"]
+    assert ids(Step("SumFlow/2/each")) == ["4", "3", "2"]
+    assert ids(Task("SumFlow/2/each/3")) == ["name", "square"]
 
 
 def test_a_child_is_found_by_its_name_hidden_ones_too(writer: Writer) -> None:
     writer.whole_run()
     run = Swell()["SumFlow"]["1"]
 
-    assert run["work"]["3"]["square"].data == 1
+    assert run["each"]["3"]["square"].data == 1
     assert run["_parameters"].task["n"].data == 3  # type: ignore[union-attr]
     assert run["start"]["1"]["_hidden"].data == 1
-    assert "work" in run
+    assert "each" in run
     assert "nowhere" not in run
     with pytest.raises(KeyError):
         run["nowhere"]
@@ -58,17 +57,17 @@ def test_a_child_is_found_by_its_name_hidden_ones_too(writer: Writer) -> None:
 
 def test_objects_know_their_path_and_their_parent(writer: Writer) -> None:
     writer.whole_run()
-    artifact = DataArtifact("SumFlow/1/work/3/square")
+    artifact = DataArtifact("SumFlow/1/each/3/square")
 
-    assert artifact.pathspec == "SumFlow/1/work/3/square"
-    assert artifact.path_components == ["SumFlow", "1", "work", "3", "square"]
-    assert artifact.parent == Task("SumFlow/1/work/3")
-    assert artifact.parent.parent == Step("SumFlow/1/work")
+    assert artifact.pathspec == "SumFlow/1/each/3/square"
+    assert artifact.path_components == ["SumFlow", "1", "each", "3", "square"]
+    assert artifact.parent == Task("SumFlow/1/each/3")
+    assert artifact.parent.parent == Step("SumFlow/1/each")
     assert artifact.parent.parent.parent == Run("SumFlow/1")
     assert artifact.parent.parent.parent.parent == Flow("SumFlow")
     assert Flow("SumFlow").parent is None
     assert isinstance(Run("SumFlow/1").id, str)
-    assert repr(Task("SumFlow/1/work/3", attempt=0)) == "Task('SumFlow/1/work/3', attempt=0)"
+    assert repr(Task("SumFlow/1/each/3", attempt=0)) == "Task('SumFlow/1/each/3', attempt=0)"
 
 
 def test_metaflow_is_swell() -> None:
@@ -155,8 +154,8 @@ def test_a_task_shows_its_latest_attempt_unless_one_is_named(writer: Writer) -> 
 
 def test_a_task_listed_while_it_runs_shows_what_it_leaves_later(writer: Writer) -> None:
     run = writer.run()
-    created = [writer.task(run, "work", str(number)) for number in (1, 2, 3)]
-    listed = list(Step("SumFlow/1/work"))
+    created = [writer.task(run, "each", str(number)) for number in (1, 2, 3)]
+    listed = list(Step("SumFlow/1/each"))
     assert [list(task) for task in listed] == [[], [], []]
 
     for each in created:
@@ -193,7 +192,7 @@ def test_artifacts_are_attributes_of_data(writer: Writer) -> None:
 
 def test_artifacts_come_as_a_namedtuple_of_public_names(writer: Writer) -> None:
     writer.whole_run()
-    artifacts = Task("SumFlow/1/work/4").artifacts
+    artifacts = Task("SumFlow/1/each/4").artifacts
     assert artifacts._fields == ("name", "square")
     assert artifacts.square.data == 4
 
@@ -214,8 +213,8 @@ def test_a_thousand_tasks_and_an_artifact_of_each_take_a_handful_of_queries(
     writer.whole_run(width=1000)
     stores.metastore.questions.clear()
 
-    squares = sum(task.data.square for task in Step("SumFlow/1/work"))
-    backwards = [task["square"].data for task in reversed(list(Step("SumFlow/1/work")))]
+    squares = sum(task.data.square for task in Step("SumFlow/1/each"))
+    backwards = [task["square"].data for task in reversed(list(Step("SumFlow/1/each")))]
 
     assert squares == sum(n * n for n in range(1000))
     assert backwards == [n * n for n in range(1000)]
@@ -225,21 +224,21 @@ def test_a_thousand_tasks_and_an_artifact_of_each_take_a_handful_of_queries(
 def test_facts_of_all_tasks_take_a_handful_of_queries(writer: Writer, stores: MemoryStores) -> None:
     writer.whole_run(width=20)
     stores.metastore.questions.clear()
-    paths = [task.metadata_dict["foreach-execution-path"] for task in Step("SumFlow/1/work")]
+    paths = [task.metadata_dict["foreach-execution-path"] for task in Step("SumFlow/1/each")]
     assert paths == [f"start:{index}" for index in reversed(range(20))]
     assert len(stores.metastore.questions) <= 5
 
 
 def test_hidden_artifacts_that_tools_read_are_told_from_the_facts(writer: Writer) -> None:
     run = writer.run()
-    split = Transition(("work",), Split("xs", 7, Items(range=(0, 1))))
+    split = Transition(("each",), Split("xs", 7, Items(range=(0, 1))))
     writer.attempt(writer.task(run, "start", "1"), outcome=Outcome(True, transition=split))
     within = {"indices": (4,), "path_text": "start:4", "stack_text": ("x='d'",)}
-    writer.attempt(writer.task(run, "work", "2", **within), outcome=FAILED)
-    writer.attempt(writer.task(run, "work", "3", **within), outcome=CAUGHT)
-    start, failed, caught = (Task(f"SumFlow/1/{name}") for name in ("start/1", "work/2", "work/3"))
+    writer.attempt(writer.task(run, "each", "2", **within), outcome=FAILED)
+    writer.attempt(writer.task(run, "each", "3", **within), outcome=CAUGHT)
+    start, failed, caught = (Task(f"SumFlow/1/{name}") for name in ("start/1", "each/2", "each/3"))
 
-    assert start["_transition"].data == (["work"], "xs")
+    assert start["_transition"].data == (["each"], "xs")
     assert (start["_foreach_var"].data, start["_foreach_num_splits"].data) == ("xs", 7)
     assert (start["_success"].data, start["_task_ok"].data, start["_exception"].data) == (
         True,
@@ -252,7 +251,7 @@ def test_hidden_artifacts_that_tools_read_are_told_from_the_facts(writer: Writer
     (frame,) = failed["_foreach_stack"].data
     assert (frame.step, frame.var, frame.num_splits) == ("start", "x", 7)
     assert (frame.index, frame.value) == (4, "'d'")
-    assert DataArtifact("SumFlow/1/work/2/_current_step").data == "work"
+    assert DataArtifact("SumFlow/1/each/2/_current_step").data == "each"
 
 
 def test_a_task_whose_process_died_tells_the_cause(writer: Writer) -> None:
@@ -270,22 +269,22 @@ def test_tasks_know_where_their_data_came_from_and_went(writer: Writer) -> None:
     writer.whole_run()
     assert ids(Task("SumFlow/1/join/5").parent_tasks) == ["2", "3", "4"]
     assert ids(Task("SumFlow/1/start/1").child_tasks) == ["4", "3", "2"]
-    assert list(Task("SumFlow/1/work/3").parent_task_pathspecs) == ["SumFlow/1/start/1"]
-    assert list(Task("SumFlow/1/work/3").child_task_pathspecs) == ["SumFlow/1/join/5"]
+    assert list(Task("SumFlow/1/each/3").parent_task_pathspecs) == ["SumFlow/1/start/1"]
+    assert list(Task("SumFlow/1/each/3").child_task_pathspecs) == ["SumFlow/1/join/5"]
     assert list(Task("SumFlow/1/start/1").parent_tasks) == []
     assert list(Task("SumFlow/1/finale/6").child_tasks) == []
 
 
 def test_steps_know_their_neighbours(writer: Writer) -> None:
     writer.whole_run()
-    assert ids(Step("SumFlow/1/work").parent_steps) == ["start"]
-    assert ids(Step("SumFlow/1/work").child_steps) == ["join"]
+    assert ids(Step("SumFlow/1/each").parent_steps) == ["start"]
+    assert ids(Step("SumFlow/1/each").child_steps) == ["join"]
     assert list(Step("SumFlow/1/start").parent_steps) == []
 
 
 def test_a_task_knows_its_index_in_the_innermost_foreach(writer: Writer) -> None:
     writer.whole_run()
-    assert [task.index for task in Step("SumFlow/1/work")] == [2, 1, 0]
+    assert [task.index for task in Step("SumFlow/1/each")] == [2, 1, 0]
     assert Task("SumFlow/1/join/5").index is None
 
 
@@ -313,10 +312,10 @@ def test_a_step_tells_its_control_task_and_when_it_finished(writer: Writer) -> N
         (Flow, "SumFlop", "Flows there are: SumFlow"),
         (Run, "SumFlow/9", "Its runs: 2, 1"),
         (Run, "SumFlow/latest", "Its runs: 2, 1"),
-        (Step, "SumFlow/2/wurk", "Its steps are: work"),
-        (Task, "SumFlow/2/work/9", "Its tasks are: 4, 3, 2"),
-        (Task, "SumFlow/2/work/1", "It is of step 'start'"),
-        (DataArtifact, "SumFlow/2/work/2/squares", "Its artifacts are: square"),
+        (Step, "SumFlow/2/eech", "Its steps are: each"),
+        (Task, "SumFlow/2/each/9", "Its tasks are: 4, 3, 2"),
+        (Task, "SumFlow/2/each/1", "It is of step 'start'"),
+        (DataArtifact, "SumFlow/2/each/2/squares", "Its artifacts are: square"),
     ],
 )
 def test_what_is_not_there_is_answered_with_what_is_nearest(
@@ -373,7 +372,7 @@ def test_any_tag_is_a_namespace(writer: Writer) -> None:
     assert Flow("SumFlow").latest_run == Run("SumFlow/2")
 
 
-@pytest.mark.parametrize("path", ["SumFlow", "SumFlow/1", "SumFlow/1/work", "SumFlow/1/work/2"])
+@pytest.mark.parametrize("path", ["SumFlow", "SumFlow/1", "SumFlow/1/each", "SumFlow/1/each/2"])
 def test_what_is_in_another_namespace_says_so(writer: Writer, path: str) -> None:
     writer.whole_run(user="bob")
     kind = (Flow, Run, Step, Task)[path.count("/")]
@@ -415,111 +414,3 @@ def test_another_store_can_be_read_and_the_default_again(
         Flow("SumFlow")
     assert default_metadata() == here
     assert Flow("SumFlow").latest_run is not None
-
-
-# --- resumed runs --------------------------------------------------------------
-
-
-def resumed(writer: Writer, stores: MemoryStores) -> RunId:
-    """Run 2 resumes run 1: start is taken over, finale is new."""
-    origin = writer.run()
-    created = writer.task(origin, "start", "1")
-    writer.attempt(created, outcome=FAILED)
-    writer.attempt(created, {"x": 1}, number=1)
-    stores.logs[origin, "1", 1, "stdout"] = [(1_700_000_000.5, "größe".encode()), (2e9, b"two")]
-    run = writer.run(origin_run=1)
-    writer.attempt(writer.task(run, "start", "5", origin_task="start/1"), {"x": 1})
-    writer.attempt(writer.task(run, "finale", "6"))
-    return run
-
-
-def test_what_resume_took_over_names_its_origin(writer: Writer, stores: MemoryStores) -> None:
-    resumed(writer, stores)
-    assert Run("SumFlow/2").origin_pathspec == "SumFlow/1"
-    assert Step("SumFlow/2/start").origin_pathspec == "SumFlow/1/start"
-    assert Task("SumFlow/2/start/5").origin_pathspec == "SumFlow/1/start/1"
-    assert DataArtifact("SumFlow/2/start/5/x").origin_pathspec == "SumFlow/1/start/1/x"
-    assert Task("SumFlow/2/finale/6").origin_pathspec is None
-    assert Run("SumFlow/1").origin_pathspec is None
-    assert Flow("SumFlow").origin_pathspec is None
-
-
-def test_the_log_of_a_task_taken_over_is_its_origins(writer: Writer, stores: MemoryStores) -> None:
-    resumed(writer, stores)
-    task = Task("SumFlow/2/start/5")
-    assert task.stdout == "größe\ntwo\n"
-    assert task.stdout_size == len(task.stdout.encode())
-    assert (task.stderr, task.stderr_size) == ("", 0)
-    (when, line), _ = task.loglines("stdout", as_unicode=False)
-    assert (when, line) == (datetime(2023, 11, 14, 22, 13, 20, 500000), "größe".encode())
-
-
-# --- facts ---------------------------------------------------------------------
-
-
-def test_the_named_facts_of_a_task_cover_all_attempts(writer: Writer) -> None:
-    created = writer.task(writer.run(), "start", "1")
-    writer.attempt(created, outcome=FAILED)
-    writer.attempt(created, number=1)
-    task = Task("SumFlow/1/start/1")
-
-    found = [(datum.name, datum.value) for datum in task.metadata if datum.name == "attempt_ok"]
-    assert found == [("attempt_ok", "False"), ("attempt_ok", "True")]
-    first = task.metadata[0]
-    assert (first.name, first.value, first.type, first.task) == ("attempt", "0", "attempt", task)
-    assert first.created_at == 1_700_000_003_000
-    assert task.metadata_dict == {
-        "attempt": "1",
-        "attempt_ok": "True",
-        "attempt-done": "1",
-        "origin-run-id": "None",
-        "ds-type": "local",
-        "ds-root": "/data/.swell",
-        "user": "ann",
-        "runtime": "dev",
-        "python_version": "3.11.7",
-        "script-name": "sum.py",
-    }
-
-
-def test_facts_of_foreach_clone_and_parameters(writer: Writer, stores: MemoryStores) -> None:
-    writer.whole_run()
-    facts = Task("SumFlow/1/work/3").metadata_dict
-    assert facts["foreach-execution-path"] == "start:1"
-    assert facts["foreach-stack"] == ["xs=1"]
-    facts = Task("SumFlow/1/_parameters/0").metadata_dict
-    assert (facts["start_step"], facts["end_step"]) == ("start", "finale")
-
-    writer.now += 100
-    origin = writer.run(origin_run=1)
-    writer.attempt(writer.task(origin, "work", "9", origin_task="work/3"))
-    facts = Task("SumFlow/2/work/9").metadata_dict
-    assert (facts["origin-run-id"], facts["origin-task-id"]) == ("1", "3")
-    assert facts["foreach-execution-path"] == "start:1"
-
-
-# --- tags ----------------------------------------------------------------------
-
-
-def test_tags_of_a_run_are_changed_and_seen_on_its_parts(writer: Writer) -> None:
-    writer.whole_run("old")
-    run = Run("SumFlow/1")
-    run.add_tag("a")
-    run.add_tags(["b", "c", "user:ann"])
-    run.remove_tag("absent")
-    run.replace_tag("old", "new")
-    run.replace_tags(tags_to_remove=["a", "b"], tags_to_add=["d"])
-
-    assert run.user_tags == {"c", "new", "d"}
-    assert run.tags == run.user_tags | run.system_tags
-    assert run["work"].task.user_tags == run.user_tags  # type: ignore[union-attr]
-    assert isinstance(run.tags, frozenset)
-    assert ids(Flow("SumFlow").runs("new", "d")) == ["1"]
-    assert ids(run.steps("nobody")) == []
-    assert ids(run["work"].tasks("new")) == ["4", "3", "2"]
-
-
-def test_a_system_tag_cannot_be_removed(writer: Writer) -> None:
-    writer.whole_run()
-    with pytest.raises(SwellError, match="'user:ann' is a system tag"):
-        Run("SumFlow/1").remove_tag("user:ann")

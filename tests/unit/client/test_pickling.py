@@ -31,7 +31,7 @@ def writer(tmp_path: Path) -> Iterator[Writer]:
 @pytest.mark.parametrize("kind", [Flow, Run, Step, Task, DataArtifact])
 def test_an_object_is_itself_after_pickling(writer: Writer, kind: type) -> None:
     writer.whole_run()
-    path = "/".join("SumFlow/1/work/2/square".split("/")[: kind._parts])  # type: ignore[attr-defined]
+    path = "/".join("SumFlow/1/each/2/square".split("/")[: kind._parts])  # type: ignore[attr-defined]
     made = kind(path)
     assert pickle.loads(pickle.dumps(made)) == made
 
@@ -52,7 +52,7 @@ def test_the_attempt_and_the_namespace_travel_too(writer: Writer) -> None:
 
 def test_another_process_that_never_asked_for_a_store_reads_the_object(writer: Writer) -> None:
     writer.whole_run()
-    data = pickle.dumps(Task("SumFlow/1/work/4"))
+    data = pickle.dumps(Task("SumFlow/1/each/4"))
     program = "import pickle, sys; print(pickle.load(sys.stdin.buffer).data.square)"
     root = Path(__file__).parents[3]
     done = subprocess.run(

@@ -10,8 +10,8 @@ from swell.metastore.filesystems import network_file_system
 
 MOUNTS = r"""/dev/sda / ext4 rw 0 0
 proc /proc proc rw 0 0
-srv:/home /home nfs4 rw 0 0
-/dev/sdb /home/ann/local xfs rw 0 0
+srv:/users /users nfs4 rw 0 0
+/dev/sdb /users/ann/local xfs rw 0 0
 mgs:/lustre /scratch lustre rw 0 0
 srv:/x /mnt/my\040data nfs rw 0 0
 tmpfs /cover tmpfs rw 0 0
@@ -23,9 +23,9 @@ srv:/y /cover nfs rw 0 0
     ("place", "kind"),
     [
         ("/data", None),
-        ("/home/bob/.swell", "nfs4"),
-        ("/home/ann/local/.swell", None),
-        ("/homestead", None),
+        ("/users/bob/.swell", "nfs4"),
+        ("/users/ann/local/.swell", None),
+        ("/userspace", None),
         ("/scratch", "lustre"),
         ("/mnt/my data/x", "nfs"),
         ("/cover/x", "nfs"),
@@ -38,4 +38,4 @@ def test_the_innermost_mount_says_whether_a_place_is_on_a_network(
 
 
 def test_without_a_list_of_mounts_a_place_counts_as_local() -> None:
-    assert network_file_system(Path("/home"), lambda: "") is None
+    assert network_file_system(Path("/users"), lambda: "") is None
