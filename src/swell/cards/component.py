@@ -6,6 +6,8 @@ import html
 import sys
 from typing import Any, ClassVar
 
+from swell.errors import CardError
+
 
 def escape(value: object) -> str:
     """``str(value)`` as text that is safe in HTML and in attribute values."""
@@ -45,7 +47,10 @@ class MetaflowCardComponent:
 
     def render(self) -> str:
         """HTML of this component."""
-        raise NotImplementedError(f"{type(self).__name__} does not define render().")
+        raise CardError(
+            f"{type(self).__name__} does not define render().",
+            remedy="Give it a method render(self) that returns HTML.",
+        )
 
 
 class MetaflowCard:
@@ -70,7 +75,10 @@ class MetaflowCard:
 
     def render(self, task: Any) -> str:
         """HTML of the whole card for a finished ``task``."""
-        raise NotImplementedError(f"{type(self).__name__} does not define render(task).")
+        raise CardError(
+            f"{type(self).__name__} does not define render(task).",
+            remedy="Give it a method render(self, task) that returns HTML.",
+        )
 
 
 def render_safely(component: MetaflowCardComponent) -> str:

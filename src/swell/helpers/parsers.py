@@ -56,7 +56,7 @@ def requirements_txt_parser(content: str) -> Requirements:
 
     Names, extras, versions and direct references are read; ``==1.2`` becomes ``1.2``. A
     requirement named ``python`` gives ``python``. Raises ParserValueError for options
-    (``-r``, ``--index-url``), environment markers and what is no requirement.
+    such as ``-r``, environment markers and what is no requirement.
     """
     stripped = (_INLINE_COMMENT.sub("", line.strip()) for line in content.splitlines())
     lines = (line for line in stripped if line and not line.startswith("#"))
