@@ -12,6 +12,7 @@ import atexit
 import gc
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -39,15 +40,15 @@ _SIGNALS = (
 class Warm(msgspec.Struct):
     """What the driver had when it forked, that each child shall have again.
 
-    ``random_state`` is that of Python's generator if the script seeded it. ``handlers`` are
-    those of the script or of Python, by signal number; ``files`` the script's open writable
-    files. ``free_fd`` is the lowest descriptor that was free in a child when it began; each
-    child notes its own.
+    ``handlers`` are those of the script or of Python, by signal number; ``files`` the
+    script's open writable files. The zygote adds ``renewals``, which set a child's random
+    state; a child ``free_fd``, the lowest descriptor that was free when it began.
     """
 
-    random_state: object | None
+    seeds: random_state.Seeds
     handlers: tuple[tuple[int, Any], ...]
     files: tuple[Any, ...]
+    renewals: tuple[Callable[[], object], ...] = ()
     free_fd: int = -1
 
 
@@ -61,14 +62,14 @@ def before_fork() -> Warm:
     flush_streams()
     handlers = ((number, _signal.getsignal(number)) for number in _SIGNALS)
     return Warm(
-        random_state=random_state.seeded_state(),
+        seeds=random_state.look_at_seeds(),
         # None: set by C code, which Python can neither see nor set.
         handlers=tuple(pair for pair in handlers if pair[1] is not None),
         files=tuple(files),
     )
 
 
-def prepare_to_fork() -> None:
+def prepare_to_fork(warm: Warm) -> None:
     """In the zygote, when all that its children share is loaded. Twice is as good as once.
 
     Forgets the exit handlers and finalizers of the script and of libraries (one child would
@@ -81,6 +82,7 @@ def prepare_to_fork() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(line_buffering=True)
+    warm.renewals = random_state.renewals(warm.seeds)
     gc.freeze()
 
 
@@ -90,7 +92,8 @@ def cleanse_child(warm: Warm) -> None:
     Random state as ``random_state`` says; signals as the script left them. Each page that
     is touched here first is copied, which costs microseconds: keep this short.
     """
-    random_state.set_child_state(warm.random_state)
+    for renew in warm.renewals:
+        renew()
     _signal.set_wakeup_fd(-1)
     for number, handler in warm.handlers:
         _signal.signal(number, handler)

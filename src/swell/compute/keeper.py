@@ -119,9 +119,9 @@ class Keeper:
                     case SetUp():
                         self._context = message.context
                         self._fresh_argv = message.fresh_argv
-                        if self._prepare is not None:
+                        if self._prepare is not None and self._warm is not None:
                             self._attempt = self._prepare(message.context)
-                            hygiene.prepare_to_fork()
+                            hygiene.prepare_to_fork(self._warm)
         return True
 
     # --- starting ------------------------------------------------------------

@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Callable
+from functools import partial
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from swell.compute.seed_watch import watch_random_seed
 
@@ -26,19 +28,32 @@ _MAKES_UNSEEDED = re.compile(r"\bRandom\(\s*\)")
 _MAKES_SEEDED = re.compile(r"\bRandom\(\s*[^)\s]")
 
 
-def seeded_state() -> object | None:
-    """In the driver before it forks: the state of Python's generator if the script seeded it.
+class Seeds(NamedTuple):
+    """What the script seeded: Python's generator (its state, or None), NumPy's, PyTorch's."""
 
-    Seeding before swell was imported is found in the source of the script and of the
-    modules beside it, where a call at the top level stands as plain text.
+    python: Any
+    numpy: bool
+    torch: bool
+
+
+def look_at_seeds() -> Seeds:
+    """In the driver before it forks: what the script seeded at module level.
+
+    Seeding of Python's generator before swell was imported is found in the source of the
+    script and of the modules beside it, where a call at the top level stands as plain text.
     """
     watch_random_seed()
     random: Any = sys.modules.get("random")
-    if random is None:
-        return None
-    if random.seed.seeded or any(map(_seeded_unwatched, _own_modules())):
-        return random.getstate()  # type: ignore[no-any-return]  # opaque
-    return None
+    state = None
+    if random is not None and (random.seed.seeded or any(map(_seeded_unwatched, _own_modules()))):
+        state = random.getstate()
+    numpy: Any = sys.modules.get("numpy.random.mtrand")
+    torch = _default_generator_of_torch()
+    return Seeds(
+        python=state,
+        numpy=numpy is not None and _numpy_is_seeded(numpy),
+        torch=torch is not None and torch.initial_seed() < _LEAST_SYSTEM_SEED_TORCH,
+    )
 
 
 def seeds_at_top(source: str) -> bool:
@@ -52,35 +67,40 @@ def _seeded_unwatched(module: ModuleType) -> bool:
     return seeds_at_top(source_of(module))
 
 
-def set_child_state(seeded: object | None) -> None:
-    """In a forked child: give each global generator the state it has in a fresh interpreter.
+def renewals(seeds: Seeds) -> tuple[Callable[[], object], ...]:
+    """In the zygote: what each child calls so that its generators are as in a fresh process.
 
     Python's own takes a new seed in every forked process by itself, so there it is the
-    ``seeded`` state that has to be set again; all others keep theirs, so that they need a
+    script's state that has to be set again; all others keep theirs, so that they need a
     new one unless the script seeded them.
     """
-    modules = sys.modules
-    if seeded is not None:
-        modules["random"].setstate(seeded)
-    numpy = modules.get("numpy.random.mtrand")
-    if numpy is not None and not _numpy_is_seeded(numpy):
+    found: list[Callable[[], object]] = []
+    if seeds.python is not None:
+        found.append(partial(sys.modules["random"].setstate, seeds.python))
+    numpy: Any = sys.modules.get("numpy.random.mtrand")
+    if numpy is not None and not seeds.numpy:
+        seed = numpy._rand.seed
         # One 32-bit number: more of them go through array conversions, which in a forked
         # child copy a hundred pages (0.1 against 0.8 ms). Two of 10,000 siblings have the
         # same one in 1 of 86 runs.
-        numpy._rand.seed(int.from_bytes(os.urandom(4), "little"))
-    torch = modules.get("torch")
-    if torch is not None and hasattr(torch, "default_generator"):
-        generator = torch.default_generator
-        if generator.initial_seed() >= _LEAST_SYSTEM_SEED_TORCH:
-            generator.manual_seed(int.from_bytes(os.urandom(7), "little"))
+        found.append(lambda: seed(int.from_bytes(os.urandom(4), "little")))
+        found[-1]()  # what the first call sets up need not be set up in each child
+    torch = _default_generator_of_torch()
+    if torch is not None and not seeds.torch:
+        found.append(lambda: torch.manual_seed(int.from_bytes(os.urandom(7), "little")))
+    return tuple(found)
 
 
-def _numpy_is_seeded(mtrand: ModuleType) -> bool:
+def _numpy_is_seeded(mtrand: Any) -> bool:
     # A generator that was seeded by a number has no seed sequence (seen in NumPy 1.26 to 2.4).
     try:
         return mtrand._rand._bit_generator._seed_seq is None
     except AttributeError:
         return False
+
+
+def _default_generator_of_torch() -> Any:
+    return getattr(sys.modules.get("torch"), "default_generator", None)
 
 
 def find_unseeded(module: ModuleType | None) -> tuple[str, ...]:

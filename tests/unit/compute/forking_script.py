@@ -25,7 +25,7 @@ def fork_tasks(*bodies: Callable[[], object]) -> list[Any]:
     read_end, write_end = os.pipe()
     zygote = os.fork()
     if zygote == 0:
-        hygiene.prepare_to_fork()
+        hygiene.prepare_to_fork(warm)
         for body in bodies:
             os.set_inheritable(write_end, True)
             child = os.fork()
