@@ -283,22 +283,34 @@ def _growing(uses: list[MutatorUse]) -> Iterator[MutatorUse]:
 
 
 def _use(deco: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    """The use of a decorator that ``deco`` means: a public name, a class, or a use itself.
+
+    Arguments may be given with a use that has none yet.
+    """
     if isinstance(deco, (StepDecoratorFactory, FlowDecoratorFactory)):
         deco = deco.kind
-    if isinstance(deco, type) and issubclass(deco, (StepMutator, FlowMutator)):
+    elif isinstance(deco, (Decorator, MutatorUse)):
+        if not (arguments or keywords):
+            return deco
+        if _spec(deco)[2:] == ([], {}):
+            deco = deco.kind if isinstance(deco, (OwnStepDecorator, MutatorUse)) else type(deco)
+    if not isinstance(deco, type):
+        if arguments or keywords:
+            raise FlowError(
+                f"Arguments for {deco!r} were given twice.",
+                remedy="Give them either with the decorator or in deco_kwargs.",
+            )
+        return deco
+    if issubclass(deco, (StepMutator, FlowMutator)):
         return MutatorUse(deco, arguments, keywords)
-    if isinstance(deco, type) and issubclass(deco, UserStepDecorator):
-        deco = OwnStepDecorator(deco, keywords)
-        keywords = {}
-    elif isinstance(deco, type) and issubclass(deco, (StepDecorator, FlowDecorator)):
-        deco = deco(**keywords)
-        keywords = {}
-    if arguments or keywords:
+    if arguments:
         raise FlowError(
-            f"Arguments for {deco!r} were given twice, or without names.",
-            remedy="Give them either with the decorator or in deco_kwargs.",
+            f"Arguments for {deco.__name__} were given without names.",
+            remedy="Give them in deco_kwargs.",
         )
-    return deco
+    if issubclass(deco, UserStepDecorator):
+        return OwnStepDecorator(deco, keywords)
+    return deco(**keywords) if issubclass(deco, Decorator) else deco
 
 
 def _add(

@@ -361,7 +361,13 @@ def test_what_shapes_the_flow_is_possible_in_pre_mutate_only(act):
         (lambda flow: flow.start.add_decorator(project(name="taxi")), "cannot be added to a step"),
         (lambda flow: flow.start.add_decorator(3), "cannot be added to a step"),
         (lambda flow: flow.add_decorator("prject"), "no flow decorator 'prject'"),
-        (lambda flow: flow.start.add_decorator(catch(), deco_kwargs={"var": "x"}), "given twice"),
+        (
+            lambda flow: flow.start.add_decorator(catch(var="a"), deco_kwargs={"var": "b"}),
+            "given twice",
+        ),
+        (lambda flow: flow.start.add_decorator("catch:var=a", deco_kwargs={"var": "b"}), "twice"),
+        (lambda flow: flow.start.add_decorator(catch, deco_args=["x"]), "without names"),
+        (lambda flow: flow.start.add_decorator(dict), "cannot be added to a step"),
         (lambda flow: flow.remove_decorator("Acting"), "cannot be removed"),
     ],
 )
@@ -386,6 +392,24 @@ def test_duplicates_are_ignored_refused_or_replaced():
     assert add(3) == 10
     with pytest.raises(DuplicateStepDecoratorException):
         add(2)
+
+
+@pytest.mark.parametrize("deco", [environment, environment(), "environment"])
+def test_a_decorator_may_be_added_by_name_use_or_text_with_keywords_beside_it(deco):
+    def act(mutable_step):
+        mutable_step.add_decorator(deco, deco_kwargs={"vars": {"A": "1"}})
+
+    assert run_in("mutate", act).decorators_of("start")[0].given == {"vars": {"A": "1"}}
+
+
+def test_own_decorators_may_be_added_as_class_use_or_text():
+    def act(mutable_step):
+        mutable_step.add_decorator("noting_here", deco_kwargs={"x": 1})
+        mutable_step.add_decorator(noting_here, deco_kwargs={"x": 2}, duplicates=3)
+        mutable_step.add_decorator(noting_here(x=3))
+
+    declared = run_in("mutate", act)
+    assert [d.given for d in declared.decorators_of("start")] == [{"x": 2}, {"times": 1}]
 
 
 def test_specs_tell_names_and_arguments_and_select_what_to_remove():
