@@ -7,6 +7,9 @@ WANTED := $(shell cat pyproject.toml constraints.txt tests/tutorials.txt | cksum
 READY := $(VENV)/.ready-$(WANTED)
 STORE := build/demo
 
+# Without compiled bytecode every start of Python compiles what it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup demo test fast format docs bench clean
 .DEFAULT_GOAL := help
 

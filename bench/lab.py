@@ -72,7 +72,9 @@ class Lab:
     ) -> Ended:
         """Run to the end and time it; raises what it printed if it ends badly."""
         words = [str(word) for word in command]
-        environ = {k: v for k, v in os.environ.items() if not k.startswith(("SWELL_", "METAFLOW_"))}
+        # PYTHON…: as a person has it, with compiled bytecode kept and output buffered.
+        own = ("SWELL_", "METAFLOW_", "PYTHON")
+        environ = {k: v for k, v in os.environ.items() if not k.startswith(own)}
         with tempfile.TemporaryFile("w+") as output:
             started = time.perf_counter()
             process = subprocess.Popen(
@@ -130,7 +132,7 @@ class Lab:
             uv = [str(Path(sys.executable).parent / "uv")]
             base = getattr(sys, "_base_executable", sys.executable)
             subprocess.run([*uv, "venv", "-q", "--clear", "-p", base, PEERS / name], check=True)
-            install = [*uv, "pip", "install", "-q", "--python", python]
+            install = [*uv, "pip", "install", "-q", "--compile-bytecode", "--python", python]
             links = [f"--find-links={p}" for p in os.environ.get("PIP_FIND_LINKS", "").split()]
             subprocess.run([*install, *links, *PACKAGES[name]], check=True, cwd=ROOT)
             ready.touch()

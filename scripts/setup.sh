@@ -20,7 +20,7 @@ version=$(sed 's/.*==//' tests/tutorials.txt)
 # depend on, so that nothing of ours can import them.
 # uv installs in seconds what takes pip a minute; pip is the way where uv cannot be had.
 if "$venv/bin/uv" --version >/dev/null 2>&1 || "$venv/bin/pip" install -q uv; then
-    "$venv/bin/uv" pip install -q --python "$venv/bin/python" -c constraints.txt -e '.[test,examples]'
+    "$venv/bin/uv" pip install -q --compile-bytecode --python "$venv/bin/python" -c constraints.txt -e '.[test,examples]'
     "$venv/bin/uv" pip install -q --python "$venv/bin/python" --no-deps \
         --target "build/metaflow-$version" -r tests/tutorials.txt
 else
