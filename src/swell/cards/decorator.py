@@ -13,6 +13,7 @@ import msgspec
 
 from swell.authoring.context import TaskContext
 from swell.authoring.decorator import StepDecorator, StepDecoratorFactory
+from swell.model.graph import Graph
 from swell.model.job import StepPlan
 
 if TYPE_CHECKING:
@@ -78,6 +79,10 @@ class CardDecorator(StepDecorator):
             "only, so the card is made without it."
         )
         return msgspec.structs.replace(plan, warnings=(*plan.warnings, warning))
+
+    def check(self, graph: Graph, step: str) -> None:
+        """Nothing can be wrong with where it stands; loads what its tasks will need."""
+        import swell.cards.preload  # noqa: F401  # see there
 
     def around(self, task: TaskContext) -> AbstractContextManager[object]:
         """Give the step ``current.card``; render once the step and its decorators are done."""

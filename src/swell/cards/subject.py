@@ -13,6 +13,8 @@ from swell.cards.previews import preview, type_name
 from swell.model.record import ArtifactRef
 from swell.model.wire import decode_record
 
+_SYSTEM_TAGS = ("python_version:", "runtime:", "swell_version:", "user:", "date:")
+
 
 class Shown(msgspec.Struct, frozen=True):
     """A named value on the page; ``html`` is made of it when the page is rendered.
@@ -54,7 +56,9 @@ def subject_of(
     task: TaskContext, started_at: float, ended_at: float, error: BaseException | None
 ) -> Subject:
     """The facts of the attempt that ``task`` runs."""
-    stored_parameters = decode_record(task.run.parameters).artifacts if task.run.parameters else {}
+    stored = decode_record(task.run.parameters).artifacts if task.run.parameters else {}
+    # Every flow's 'name' is kept with the parameters, for tools; it is the page's headline.
+    stored_parameters = {name: ref for name, ref in stored.items() if name != "name"}
     flow = task.flow
     return Subject(
         flow=task.run.flow,
@@ -63,13 +67,13 @@ def subject_of(
         task=task.launch.job.task,
         attempt=task.launch.job.attempt,
         user=task.run.user,
-        tags=tuple(task.run.tags),
+        tags=tuple(tag for tag in task.run.tags if not tag.startswith(_SYSTEM_TAGS)),
         script=task.run.script,
         started_at=started_at,
         ended_at=ended_at,
         error=error,
         parameters=tuple(shown_ref(name, ref) for name, ref in stored_parameters.items()),
-        artifacts=_artifacts(task, stored_parameters.keys()),
+        artifacts=_artifacts(task, stored.keys()),
         step_code=getattr(type(flow), task.step, None),
         flow_class=type(flow),
     )

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -220,3 +222,26 @@ def test_the_arguments_of_existing_scripts_are_accepted():
         scope="task",
         rank="high",
     ).resolve({})
+
+
+def test_what_rendering_needs_is_loaded_by_the_check_before_the_run_and_not_by_the_import():
+    code = (
+        "import sys; from swell.cards.decorator import CardDecorator\n"
+        "print('swell.cards.render' in sys.modules)\n"
+        "CardDecorator().check(None, 'start')\n"
+        "print('swell.cards.render' in sys.modules, 'inspect' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True", "True"]
+
+
+def test_the_flows_name_and_system_tags_are_not_shown_as_the_users_own():
+    task = Context()
+    task.run.parameters = encode(
+        Record({"name": ArtifactRef(b"", None, 1, "str", "'Flow' as kept")})
+    )
+    task.run.tags = ("python_version:3.11.7", "mine")
+    ((_, _, html),) = run(task, CardDecorator())
+    assert "as kept" not in html
+    assert "python_version" not in html
+    assert "mine" in html
