@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from swell.authoring.flow import Flow
 from swell.compute.seed_watch import watch_random_seed
+from swell.errors import SwellError
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from swell.authoring.describe import GraphView
+
+
+def _tell_plainly(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """A flow that cannot even be declared gets a sentence, not our stack trace."""
+    if not isinstance(error, SwellError):
+        sys.__excepthook__(kind, error, trace)
+        return
+    from swell.cli.render import say_error_of
+    from swell.settings import load_settings
+
+    settings = load_settings()
+    if settings.is_debug:
+        sys.__excepthook__(kind, error, trace)
+    else:
+        say_error_of(error, no_color=settings.no_color)
+
+
+if sys.excepthook is sys.__excepthook__:
+    sys.excepthook = _tell_plainly
 
 # A forked task has to know whether the script seeds: watched from the first import on.
 watch_random_seed()

@@ -81,8 +81,19 @@ def top_options() -> list[click.Parameter]:
             metavar="NAME VALUE",
             help="Give config NAME its value.",
         ),
-        click.Option(["--branch"], metavar="NAME", help="The branch of a @project."),
-        click.Option(["--production"], is_flag=True, help="Run in production; for a @project."),
+        click.Option(
+            ["--branch"],
+            metavar="NAME",
+            envvar="SWELL_FLOW_BRANCH",
+            help="The branch of a @project.",
+        ),
+        click.Option(
+            ["--production"],
+            is_flag=True,
+            default=None,
+            envvar="SWELL_FLOW_PRODUCTION",
+            help="Run in production; for a @project.",
+        ),
         click.Option(
             ["--isolation", "top_isolation"],
             type=click.Choice(["auto", "fork", "fresh"]),

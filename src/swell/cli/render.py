@@ -75,6 +75,11 @@ def say_error(text: str) -> None:
         pass
 
 
+def say_error_of(error: SwellError, *, no_color: bool) -> None:
+    """Write cause, place and remedy of ``error`` to stderr."""
+    say_error(error_text(error, paint_for(sys.stderr, no_color=no_color)))
+
+
 class Stamps:
     """'2026-01-31 12:00:00.123' for Unix seconds; local time; one second is formatted once."""
 

@@ -111,7 +111,7 @@ def _run_options(taken: set[str]) -> list[click.Parameter]:
         ),
         click.Option(["--json"], is_flag=True, help="Tell the run as JSON, one object a line."),
     ]
-    return options + [option for option in own if option.name.replace("_", "-") not in taken]  # type: ignore[union-attr]  # they have names
+    return options + [option for option in own if option.name.replace("_", "-") not in taken]
 
 
 @click.pass_context
@@ -160,6 +160,8 @@ def _order(ctx: click.Context, at_hand: FlowAtHand, options: dict[str, Any]) -> 
         namespace=options.get("user_namespace"),
         run_id_file=options["run_id_file"],
         attributes_file=options["runner_attribute_file"],
+        branch=top["branch"],
+        production=top["production"],
     )
 
 

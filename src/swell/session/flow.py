@@ -5,24 +5,29 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from swell.authoring.check import check_graph
 from swell.authoring.config import ConfigValue, spec_of
+from swell.authoring.config_expr import evaluate
 from swell.authoring.config_values import GivenConfigs, resolve_configs
 from swell.authoring.declared import constants_of
 from swell.authoring.flow import Flow
 from swell.authoring.parameter import Parameter, ParameterContext
 from swell.authoring.parse import parse_flow
 from swell.authoring.run_declaration import RunDeclaration, declare_for_run
-from swell.errors import FlowError
+from swell.errors import FlowError, UsageError
 from swell.model.graph import Graph
 from swell.model.job import StepPlan
 from swell.session.user import user_name
 from swell.settings import Settings
 from swell.task.runner import FlowInForce
+
+if TYPE_CHECKING:
+    from swell.authoring.with_spec import DecoratorNames
+    from swell.decorators.project import Project
 
 
 class FlowAtHand:
@@ -123,7 +128,10 @@ class SettledFlow:
         self.graph = graph
         self.withs = withs
         self.plans: dict[str, StepPlan] = {step: declaration.planned(step) for step in graph.nodes}
-        self.constants = constants_of(at_hand.flow_class)
+        self.constants = {
+            name: evaluate(value, at_hand.configs)
+            for name, value in constants_of(at_hand.flow_class).items()
+        }
 
     @property
     def name(self) -> str:
@@ -153,6 +161,22 @@ class SettledFlow:
             for attribute, config in self.declaration.configs.items()
         }
 
+    def project(self, branch: str | None, production: bool | None) -> Project | None:
+        """The project of a run; None without ``@project``. Raises UsageError."""
+        for decorator in self.declaration.flow_decorators:
+            if decorator.name == "project":
+                from swell.decorators.project import ProjectDecorator, resolve_project
+
+                assert isinstance(decorator, ProjectDecorator)
+                user = user_name(self.at_hand.settings)
+                return resolve_project(decorator, self.name, user, branch, production)
+        if branch is not None or production:
+            raise UsageError(
+                f"--branch and --production are for flows with @project, and {self.name} has none.",
+                remedy="Put @project(name=…) above the flow, or leave the option away.",
+            )
+        return None
+
     def encoded_configs(self) -> bytes:
         """The config values for a process that imports the script anew.
 
@@ -172,13 +196,10 @@ class SettledFlow:
             ) from error
 
 
-def decorator_names() -> Any:
+def decorator_names() -> DecoratorNames:
     """All decorators that text may name."""
-    from swell.authoring.with_spec import DecoratorNames
     from swell.cards.decorator import CardDecorator
-    from swell.decorators.catalog import ALL_FLOW_DECORATORS, ALL_STEP_DECORATORS
+    from swell.decorators import catalog
 
-    steps = (*ALL_STEP_DECORATORS, CardDecorator)
-    return DecoratorNames(
-        {kind.name: kind for kind in steps}, {kind.name: kind for kind in ALL_FLOW_DECORATORS}
-    )
+    names = catalog.decorator_names()
+    return names._replace(step={**names.step, CardDecorator.name: CardDecorator})

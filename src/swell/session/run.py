@@ -22,7 +22,9 @@ from swell.compute.local import (
     open_link,
     spawn_cold_keeper,
 )
+from swell.compute.machine import machine_resources
 from swell.compute.process_facts import inspect_process
+from swell.decorators.resources import too_large_for
 from swell.errors import ComputeError, StoreError, SwellError
 from swell.model.facts import (
     AttemptEnded,
@@ -75,6 +77,8 @@ class RunOrder(msgspec.Struct, frozen=True):
     resumes: bool = False
     origin_run: str | None = None
     from_step: str | None = None
+    branch: str | None = None
+    production: bool | None = None
 
 
 class RunResult(msgspec.Struct, frozen=True):
@@ -174,6 +178,7 @@ class _Session:
         self._stores = stores
         self._isolation = isolation
         self._user = user_name(settings)
+        self._project = flow.project(order.branch, order.production)
 
     def run(self, link: KeeperLink) -> RunResult:
         """Make the run, drive it, and leave nothing behind."""
@@ -252,6 +257,7 @@ class _Session:
                     "runtime:dev",
                     f"swell_version:{VERSION}",
                     f"python_version:{version.major}.{version.minor}.{version.micro}",
+                    *(self._project.tags if self._project is not None else ()),
                 ),
                 user_tags=self._order.tags,
                 origin_run=origin.run.id.number if origin is not None else None,
@@ -277,6 +283,7 @@ class _Session:
             parameters=encode(Record(parameters)),
             script=self._flow.at_hand.script or "",
             max_num_splits=self._order.max_num_splits,
+            project=self._project.facts if self._project is not None else {},
             withs=self._flow.withs,
             configs=self._flow.encoded_configs(),
         )
@@ -328,9 +335,17 @@ class _Session:
             self._tell(f"Tasks start in fresh interpreters: {self._isolation.why}.")
         if self._isolation.risk:
             self._tell(f"Forking may go wrong: {self._isolation.risk}.", is_warning=True)
+        machine = machine_resources()
         for plan in self._flow.plans.values():
             for warning in plan.warnings:
                 self._tell(warning, is_warning=True)
+            excess = too_large_for(plan.resources, machine)
+            if excess is not None:
+                self._tell(
+                    f"Step '{plan.step}' asks for {excess}. It runs here all the same; "
+                    "if it fails, it needs a larger machine.",
+                    is_warning=True,
+                )
 
     def _tell(self, text: str, *, is_warning: bool = False) -> None:
         self._observer.notice(Told(time.time(), text, is_warning))

@@ -142,7 +142,7 @@ def values_equal(one: object, other: object) -> bool:
             return answer
         if getattr(one, "shape", None) != getattr(other, "shape", None):
             return False
-        return bool(answer.all())  # type: ignore[attr-defined]  # an array's own comparison
+        return bool(answer.all())
     except Exception:
         return False
 

@@ -217,7 +217,7 @@ class _Attempt:
 
     def _choose_transition(self, context: AttemptContext) -> None:
         if context.next_keywords is not None:
-            flow_object.follow_own_transition(self.flow, context.next_keywords)
+            flow_object.follow_own_transition(self.flow, context.next_keywords or None)
         elif self._is_declared():
             flow_object.follow_own_transition(self.flow)
         self.chosen = flow_object.chosen_transition(self.flow)
