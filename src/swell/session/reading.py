@@ -1,0 +1,134 @@
+"""Opens stores of this machine for those who only look: the terminal and the client."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from swell.errors import MetadataError
+from swell.metastore.sqlite import open_metastore
+from swell.model.ids import RunId
+from swell.model.record import ArtifactRef, CardRef
+from swell.seams.metastore import Metastore
+from swell.session.place import FOLDER, Place, find_place
+from swell.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from swell.datastore.artifacts import Artifacts
+    from swell.datastore.log_reader import LogReader
+
+ADDRESS_TYPES = ("sqlite", "local")
+"""What may stand before the ``@`` of an address."""
+
+
+class LocalStores:
+    """Fills ``client.stores.Stores`` from one store folder; nothing but tags is written.
+
+    ``script`` names the flow's file in errors. Use ``open_place`` or ``open_address``.
+    """
+
+    def __init__(self, place: Place, metastore: Metastore, script: str = "") -> None:
+        self._place = place
+        self._metastore = metastore
+        self._script = script
+        self._artifacts: Artifacts | None = None
+        self._logs: dict[RunId, LogReader] = {}
+
+    @property
+    def metastore(self) -> Metastore:
+        return self._metastore
+
+    @property
+    def place(self) -> Place:
+        """The store folder."""
+        return self._place
+
+    @property
+    def address(self) -> str:
+        """``sqlite@`` and the path of the database, as the metastore says it."""
+        return self._metastore.address
+
+    @property
+    def datastore(self) -> str:
+        return self._place.blobs
+
+    def load(self, ref: ArtifactRef) -> object:
+        """The value behind ``ref``. Raises StoreError."""
+        return self._loader().load(ref)
+
+    def load_card(self, card: CardRef) -> bytes:
+        """The HTML of a card. Raises StoreError."""
+        return bytes(self._loader().load_raw(card.key))
+
+    def logs(self, run: RunId) -> LogReader:
+        """The log of ``run``; empty where there is none."""
+        reader = self._logs.get(run)
+        if reader is None:
+            from swell.datastore.log_reader import LogReader
+
+            reader = LogReader(self._place.log_folder(run.flow, run.number))
+            self._logs = {run: reader}
+        return reader
+
+    def log_lines(
+        self, run: RunId, task: str, attempt: int, stream: str
+    ) -> Iterator[tuple[float, bytes]]:
+        """(Unix seconds, line without its line end) of 'stdout' or 'stderr', as printed."""
+        for line in self.logs(run).lines(task, attempt, stream):
+            yield line.at, line.text
+
+    def log_size(self, run: RunId, task: str, attempt: int, stream: str) -> int:
+        """Stored bytes of 'stdout' or 'stderr'."""
+        return self.logs(run).size(task, attempt, stream)
+
+    def close(self) -> None:
+        """Close the database; values that were loaded stay valid."""
+        self._metastore.close()
+
+    def _loader(self) -> Artifacts:
+        if self._artifacts is None:
+            from swell.datastore.artifacts import Artifacts
+            from swell.datastore.local import LocalStorage
+
+            self._artifacts = Artifacts(LocalStorage(self._place.blobs), script=self._script)
+        return self._artifacts
+
+
+def open_place(place: Place, script: str = "") -> LocalStores:
+    """The store at ``place``. Raises MetadataError when there is none, or no run was made."""
+    if not os.path.exists(place.database):
+        raise MetadataError(
+            f"There is no run yet: {place.root} is not a store."
+            if not place.exists
+            else f"There is no run yet in the store {place.root}.",
+            remedy="Run a flow first, or set SWELL_ROOT to the store folder you mean.",
+        )
+    return LocalStores(place, open_metastore(Path(place.database), read_only=True), script)
+
+
+def open_address(address: str | None) -> LocalStores:
+    """The store at ``address``: a folder, its ``.swell``, its database, with or without
+    ``sqlite@`` before it; None: the one in force. Raises MetadataError."""
+    return open_place(place_at(address, load_settings(), os.getcwd()))
+
+
+def place_at(address: str | None, settings: Settings, cwd: str) -> Place:
+    """The folder that ``address`` means; it need not exist. Raises MetadataError."""
+    if address is None:
+        return find_place(settings, None, cwd)
+    kind, mark, path = address.partition("@")
+    if not mark or kind not in ADDRESS_TYPES:
+        if "://" in address:
+            raise MetadataError(
+                f"The store at '{address}' cannot be opened: this swell reads folders only.",
+                remedy="Give the path of a .swell folder.",
+            )
+        path = address
+    path = os.path.join(cwd, os.path.expanduser(path))
+    if os.path.basename(path) == os.path.basename(Place(path).database):
+        path = os.path.dirname(path)
+    place = Place(os.path.normpath(path))
+    inside = Place(os.path.join(place.root, FOLDER))
+    return inside if inside.exists and not place.exists else place
