@@ -80,6 +80,7 @@ def _results(
         )
     items = enumerate(iterable)
     running: list[_Child] = []
+    owner = os.getpid()
     try:
         while True:
             while len(running) < limit and (item := next(items, None)) is not None:
@@ -91,7 +92,8 @@ def _results(
             running.remove(child)
             yield child.position, _read_result(child, status)
     finally:
-        for child in running:
+        # A forked process that drops its copy of this generator has no say over the children.
+        for child in running if os.getpid() == owner else ():
             _kill(child)
 
 

@@ -102,3 +102,20 @@ def test_children_are_killed_when_the_caller_stops_early(tmp_path: Path):
 def test_a_limit_below_one_is_refused():
     with pytest.raises(UseError, match="max_parallel is 0"):
         parallel_map(str, [1], max_parallel=0)
+
+
+def test_a_forked_process_that_drops_a_running_map_does_not_kill_its_children(tmp_path: Path):
+    def work(index: int) -> int:
+        while index and not (tmp_path / "go").exists():
+            os.sched_yield()
+        return index
+
+    results = parallel_imap_unordered(work, [0, 1], max_parallel=2)
+    assert next(results) == 0
+    pid = os.fork()
+    if pid == 0:
+        results.close()  # type: ignore[attr-defined]
+        os._exit(0)
+    os.waitpid(pid, 0)
+    (tmp_path / "go").touch()
+    assert list(results) == [1]
