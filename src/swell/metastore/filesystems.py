@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 # sqlite.org/wal.html: all processes must be on one machine, "WAL does not work over a
 # network filesystem". Names as Linux prints them in /proc/self/mounts.
@@ -17,12 +16,13 @@ _NETWORK = frozenset(
 def read_mounts() -> str:
     """The kernel's list of mounts; empty where there is none to read."""
     try:
-        return Path("/proc/self/mounts").read_text(errors="surrogateescape")
+        with open("/proc/self/mounts", errors="surrogateescape") as mounts:
+            return mounts.read()
     except OSError:
         return ""
 
 
-def network_file_system(path: Path, mounts: Callable[[], str] = read_mounts) -> str | None:
+def network_file_system(path: str, mounts: Callable[[], str] = read_mounts) -> str | None:
     """The name of the network file system that holds ``path``, None if it is local."""
     place = os.path.realpath(path)
     best, kind = "", ""

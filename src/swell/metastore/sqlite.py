@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from pathlib import Path
 from typing import TypeVar
 
 from swell.errors import DataMissing, MetadataError
@@ -61,7 +61,7 @@ _LATEST_ENDED = (
 
 
 def open_metastore(
-    path: Path,
+    path: str | os.PathLike[str],
     clock: Clock = time.time,
     *,
     read_only: bool = False,
@@ -74,10 +74,10 @@ def open_metastore(
     a store that may not be written; ``change_tags`` still tries. Raises MetadataError for
     a file that is damaged, of another program, or of a newer swell.
     """
-    path = path.absolute()
-    network = None if read_only else network_file_system(path.parent, mounts)
+    file = os.path.abspath(path)
+    network = None if read_only else network_file_system(os.path.dirname(file), mounts)
     store = SqliteMetastore(
-        path, clock, Connections(path, read_only=read_only, connect=connect), network=network
+        file, clock, Connections(file, read_only=read_only, connect=connect), network=network
     )
     store.open(read_only=read_only)
     return store
@@ -88,7 +88,7 @@ class SqliteMetastore:
 
     def __init__(
         self,
-        path: Path,
+        path: str,
         clock: Clock,
         connections: Connections,
         *,

@@ -7,8 +7,6 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from urllib.parse import quote
 
 from swell.errors import MetadataError
 
@@ -28,20 +26,20 @@ def is_busy(error: sqlite3.Error) -> bool:
     return "is locked" in str(error)
 
 
-def metadata_error(path: Path, error: sqlite3.Error) -> MetadataError:
+def metadata_error(path: str, error: sqlite3.Error) -> MetadataError:
     """``error`` in words of the user's situation; ``retryable`` where waiting can help."""
     text = str(error)
     for part, cause, remedy, retryable in _SITUATIONS:
         if part in text:
             found = MetadataError(
                 f"The metadata database {path} {cause} ({text}).",
-                remedy=remedy.format(path=path, folder=path.parent),
+                remedy=remedy.format(path=path, folder=os.path.dirname(path)),
             )
             found.retryable = retryable
             return found
     return MetadataError(
         f"The metadata database {path} cannot be used: {text}.",
-        remedy=f"Check that {path.parent} exists and is on a healthy disk.",
+        remedy=f"Check that {os.path.dirname(path)} exists and is on a healthy disk.",
     )
 
 
@@ -99,8 +97,8 @@ class Connections:
     is then made only when one is asked for.
     """
 
-    def __init__(self, path: Path, *, read_only: bool, connect: Connect) -> None:
-        self._path = path
+    def __init__(self, path: str | os.PathLike[str], *, read_only: bool, connect: Connect) -> None:
+        self._path = os.fspath(path)
         self._read_only = read_only
         self._connect = connect
         self._reset()
@@ -196,10 +194,10 @@ class Connections:
     ) -> sqlite3.Connection:
         """WAL needs a file of shared memory; in a folder that cannot be written, and with
         no run at work, the database is whole by itself and can be read as immutable."""
-        wal = Path(f"{self._path}-wal")
-        if not self._path.is_file() or not os.access(self._path, os.R_OK):
+        wal = f"{self._path}-wal"
+        if not os.path.isfile(self._path) or not os.access(self._path, os.R_OK):
             raise error
-        if wal.exists() and wal.stat().st_size > 0:
+        if os.path.exists(wal) and os.path.getsize(wal) > 0:
             raise MetadataError(
                 f"The metadata database {self._path} was left by a run that was killed, "
                 "and its folder may not be written by you.",
@@ -209,10 +207,15 @@ class Connections:
 
     def _open(self, options: str) -> sqlite3.Connection:
         return self._connect(
-            f"file:{quote(str(self._path))}?{options}",
+            f"file:{_uri_path(self._path)}?{options}",
             uri=True,
             timeout=BUSY_S,
             isolation_level=None,
             check_same_thread=False,
             cached_statements=64,
         )
+
+
+def _uri_path(path: str) -> str:
+    """``path`` with what a URI filename gives a meaning to escaped (sqlite.org/uri.html)."""
+    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import sqlite3
-from pathlib import Path
 
 from swell.errors import MetadataError
 from swell.metastore.schema import APPLICATION_ID, LAYOUT, STEPS_TO
 
 
-def is_current(db: sqlite3.Connection, path: Path) -> bool:
+def is_current(db: sqlite3.Connection, path: str) -> bool:
     """False for an empty database or an older layout.
 
     Raises MetadataError for a newer layout and for a database of another program.
@@ -18,7 +17,7 @@ def is_current(db: sqlite3.Connection, path: Path) -> bool:
     return _checked_layout(db, path) == LAYOUT
 
 
-def bring_up_to_date(db: sqlite3.Connection, path: Path, now: float) -> None:
+def bring_up_to_date(db: sqlite3.Connection, path: str, now: float) -> None:
     """Within a transaction: take the steps that are missing, give a new store its id."""
     # Asked again here: another process may have been first.
     layout = _checked_layout(db, path)
@@ -26,7 +25,7 @@ def bring_up_to_date(db: sqlite3.Connection, path: Path, now: float) -> None:
         for statement in statements:
             db.execute(statement)
     if layout == 0:
-        db.execute("INSERT INTO store VALUES (?, ?)", (secrets.token_hex(6), now))
+        db.execute("INSERT INTO store VALUES (?, ?)", (os.urandom(6).hex(), now))
     db.execute(f"PRAGMA application_id={APPLICATION_ID}")
     db.execute(f"PRAGMA user_version={LAYOUT}")
 
@@ -42,7 +41,7 @@ def set_journal(db: sqlite3.Connection, journal: str) -> None:
         db.execute(f"PRAGMA journal_mode={journal}")
 
 
-def _checked_layout(db: sqlite3.Connection, path: Path) -> int:
+def _checked_layout(db: sqlite3.Connection, path: str) -> int:
     application = db.execute("PRAGMA application_id").fetchone()[0]
     layout: int = db.execute("PRAGMA user_version").fetchone()[0]
     if application == APPLICATION_ID:

@@ -6,7 +6,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -149,7 +148,7 @@ class _Stores:
         from swell.datastore.local import LocalStorage
         from swell.metastore.sqlite import open_metastore
 
-        self.metastore = open_metastore(Path(self._place.database))
+        self.metastore = open_metastore(self._place.database)
         self.storage = LocalStorage(self._place.blobs)
         return self
 
