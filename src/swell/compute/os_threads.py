@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from bisect import bisect_right
 from typing import NamedTuple
 
@@ -44,6 +45,9 @@ _BY_LIBRARY = (
 )
 _RUNTIME = ("libc.", "libc-", "ld-", "libstdc++", "libgcc", "libpthread", "libm.", "libm-")
 _STACK_BYTES = 8192
+_WORDS_WITH_STACK = 3  # "running" is one word
+# OpenBLAS lets its threads spin for some 30 ms after work before they sleep.
+_LOOKS, _LOOK_EVERY_S = 40, 0.005
 _CODE = re.compile(rb"^([0-9a-f]+)-([0-9a-f]+) r-xp \S+ \S+ \d+ +(/.*)$", re.MULTILINE)
 
 
@@ -129,26 +133,42 @@ _OMP_PAUSE_HARD = 2
 def _owner_of_stack(tid: str, code: Code, memory: int) -> str:
     """The owner of a sleeping thread; "" if it has ended meanwhile."""
     try:
-        call = _read(f"/proc/self/task/{tid}/syscall").split()
+        call = _wait_for_sleep(tid)
+        if len(call) < _WORDS_WITH_STACK:
+            return "unknown"
+        stack, instruction = int(call[-2], 16), int(call[-1], 16)
+        data = os.pread(memory, _STACK_BYTES, stack)
     except FileNotFoundError:
         return ""
     except OSError:
         return "unknown"
-    if len(call) < 3:  # "running": it is at work now
-        return "unknown"
-    stack, instruction = int(call[-2], 16), int(call[-1], 16)
-    at = code.library_at(instruction)
-    if at and not at.startswith(_RUNTIME):
-        return owner_of_library(at)
-    try:
-        data = os.pread(memory, _STACK_BYTES, stack)
-    except OSError:
-        return "unknown"
-    for word in memoryview(data[: len(data) // 8 * 8]).cast("Q"):
-        library = code.library_at(word)
+    return find_owner([instruction, *memoryview(data[: len(data) // 8 * 8]).cast("Q")], code)
+
+
+def find_owner(addresses: list[int], code: Code) -> str:
+    """Whose thread has ``addresses`` on its stack, innermost first.
+
+    The interpreter counts only if nothing else is found: it may lie so low in memory that
+    plain numbers look like its addresses, and it may have called the library.
+    """
+    owner = "unknown"
+    for address in addresses:
+        library = code.library_at(address)
         if library and not library.startswith(_RUNTIME):
-            return owner_of_library(library)
-    return "unknown"
+            owner = owner_of_library(library)
+            if owner != "python":
+                return owner
+    return owner
+
+
+def _wait_for_sleep(tid: str) -> list[bytes]:
+    """The fields of the system call that the thread sleeps in; fewer if it does not sleep."""
+    for _ in range(_LOOKS):
+        call = _read(f"/proc/self/task/{tid}/syscall").split()
+        if len(call) >= _WORDS_WITH_STACK:
+            break
+        time.sleep(_LOOK_EVERY_S)
+    return call
 
 
 def _executable_code() -> Code:

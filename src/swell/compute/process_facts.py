@@ -9,6 +9,7 @@ from swell.compute import os_threads, random_state
 from swell.compute.isolation import ProcessFacts
 
 _ACCELERATORS = ("/dev/nvidia", "/dev/kfd", "/dev/accel", "/dev/dri/render")
+_FONTS = (".ttf", ".otf", ".ttc", ".afm")
 
 
 def inspect_process() -> ProcessFacts:
@@ -50,7 +51,7 @@ def open_devices_and_handles() -> tuple[tuple[str, ...], tuple[str, ...]]:
 
     A descriptor that was inherited from the process's starter lacks close-on-exec, which
     Python sets on all that it opens itself; those are left out. So are files opened for
-    appending, which siblings may share.
+    appending, which siblings may share, and fonts, which Matplotlib opens again after a fork.
     """
     devices: dict[str, None] = {}
     handles: dict[str, None] = {}
@@ -66,7 +67,9 @@ def open_devices_and_handles() -> tuple[tuple[str, ...], tuple[str, ...]]:
         elif target.startswith("socket:"):
             if _flags(number) & os.O_CLOEXEC:
                 handles["a network connection or socket"] = None
-        elif target.startswith("/") and not target.startswith(("/dev/", "/proc/", "/memfd:")):
+        elif target.startswith("/") and not (
+            target.startswith(("/dev/", "/proc/", "/memfd:")) or target.endswith(_FONTS)
+        ):
             flags = _flags(number)
             if flags & os.O_CLOEXEC and not flags & (os.O_APPEND | os.O_DIRECTORY):
                 handles[f"'{os.path.basename(target)}'"] = None
