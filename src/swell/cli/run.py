@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from swell.authoring.config_values import GivenConfigs
 from swell.cli.app import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
+from swell.cli.at_hand import flow_of, settled, top_params
 from swell.cli.failure import report_failure
 from swell.cli.render import paint_for
 from swell.errors import UsageError
@@ -25,7 +25,7 @@ def run_command(ctx: click.Context) -> click.Command:
     """The command ``run``, with one option per parameter of the flow."""
     from swell.authoring.parameter_option import click_option
 
-    at_hand = _flow_of(ctx)
+    at_hand = flow_of(ctx)
     parameters = at_hand.parameters()
     taken = {parameter.name for parameter in parameters.values()}
     options = [
@@ -42,7 +42,7 @@ def run_command(ctx: click.Context) -> click.Command:
 
 def resume_command(ctx: click.Context) -> click.Command:
     """The command ``resume``."""
-    top = _top_params(ctx)
+    top = top_params(ctx)
     if top["config_files"] or top["config_values"]:
         raise UsageError(
             "Configs cannot be given to 'resume': it uses those of the run it resumes.",
@@ -119,10 +119,10 @@ def _run(ctx: click.Context, /, **options: Any) -> int:
     from swell.authoring.parameter_option import given_values
     from swell.authoring.parameter_values import resolve_values
 
-    at_hand = _flow_of(ctx)
+    at_hand = flow_of(ctx)
     parameters = at_hand.parameters()
     given = given_values(parameters, options)
-    flow = _settled(ctx, at_hand, options)
+    flow = settled(ctx, options["decospecs"])
     values = resolve_values(parameters, given, at_hand.context())
     order = _order(ctx, at_hand, options)
     return _perform(ctx, flow, _replace(order, parameters=values), options)
@@ -130,8 +130,8 @@ def _run(ctx: click.Context, /, **options: Any) -> int:
 
 @click.pass_context
 def _resume(ctx: click.Context, /, **options: Any) -> int:
-    at_hand = _flow_of(ctx)
-    flow = _settled(ctx, at_hand, options)
+    at_hand = flow_of(ctx)
+    flow = settled(ctx, options["decospecs"])
     order = _replace(
         _order(ctx, at_hand, options),
         resumes=True,
@@ -148,7 +148,7 @@ def _replace(order: RunOrder, **changes: Any) -> RunOrder:
 
 
 def _order(ctx: click.Context, at_hand: FlowAtHand, options: dict[str, Any]) -> RunOrder:
-    top = _top_params(ctx)
+    top = top_params(ctx)
     given_isolation = _own(options, top, "isolation")
     return RunOrder(
         tags=tuple(options["tags"]),
@@ -171,18 +171,11 @@ def _own(options: dict[str, Any], top: dict[str, Any], name: str) -> Any:
     return options.get(name) or top[f"top_{name}"]
 
 
-def _settled(ctx: click.Context, at_hand: FlowAtHand, options: dict[str, Any]) -> SettledFlow:
-    top = _top_params(ctx)
-    defaults = (at_hand.settings.default_with or "").split()
-    withs = (*options["decospecs"], *defaults, *top["decospecs"])
-    return at_hand.settle(withs)
-
-
 def _perform(
     ctx: click.Context, flow: SettledFlow, order: RunOrder, options: dict[str, Any]
 ) -> int:
     settings = flow.at_hand.settings
-    observer = _observer(flow.at_hand, as_json=bool(_own(options, _top_params(ctx), "json")))
+    observer = _observer(flow.at_hand, as_json=bool(_own(options, top_params(ctx), "json")))
     result = run_flow(flow, order, observer, settings)
     if result.end.store_error is not None:
         raise result.end.store_error
@@ -210,25 +203,3 @@ def _observer(at_hand: FlowAtHand, *, as_json: bool) -> Observer:
     if as_json:
         return JsonObserver()
     return PlainObserver(paint_for(sys.stdout, no_color=at_hand.settings.no_color))
-
-
-def _top_params(ctx: click.Context) -> dict[str, Any]:
-    return ctx.find_root().params
-
-
-def _flow_of(ctx: click.Context) -> FlowAtHand:
-    """The flow, its configs read."""
-    at_hand = ctx.obj
-    assert isinstance(at_hand, FlowAtHand)
-    if not at_hand.is_read:
-        top = _top_params(ctx)
-        settings = at_hand.settings
-        at_hand.read_configs(
-            GivenConfigs(
-                files=tuple(top["config_files"]),
-                values=tuple(top["config_values"]),
-                environment_files=settings.config,
-                environment_values=settings.config_values,
-            )
-        )
-    return at_hand

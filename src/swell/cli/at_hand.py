@@ -1,0 +1,41 @@
+"""The flow of the script, as its commands get at it: configs read, decorators added, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from swell.authoring.config_values import GivenConfigs
+from swell.session.flow import FlowAtHand, SettledFlow
+
+
+def top_params(ctx: click.Context) -> dict[str, Any]:
+    """What was given before the command."""
+    return ctx.find_root().params
+
+
+def flow_of(ctx: click.Context) -> FlowAtHand:
+    """The flow, its configs read. Raises UsageError and FlowError."""
+    at_hand = ctx.obj
+    assert isinstance(at_hand, FlowAtHand)
+    if not at_hand.is_read:
+        top = top_params(ctx)
+        settings = at_hand.settings
+        at_hand.read_configs(
+            GivenConfigs(
+                files=tuple(top["config_files"]),
+                values=tuple(top["config_values"]),
+                environment_files=settings.config,
+                environment_values=settings.config_values,
+            )
+        )
+    return at_hand
+
+
+def settled(ctx: click.Context, withs: Sequence[str] = ()) -> SettledFlow:
+    """The flow, checked, with ``withs``, those of the settings and those before the command."""
+    at_hand = flow_of(ctx)
+    defaults = (at_hand.settings.default_with or "").split()
+    return at_hand.settle((*withs, *defaults, *top_params(ctx)["decospecs"]))
