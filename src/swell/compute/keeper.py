@@ -10,14 +10,18 @@ import os
 import select
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable
 from typing import NamedTuple
 
 from swell.compute import hygiene
 from swell.compute.channel import Begin, Begun, Channel, Ended, Kill, SetUp, keeper_end
-from swell.compute.kernel import adopt_orphans, children_of, die_with_parent, kill_and_reap
+from swell.compute.kernel import (
+    adopt_orphans,
+    children_of,
+    kill_and_reap,
+    prepare_to_die_with_parent,
+)
 from swell.compute.life import LifeTable
 
 FIRST_FD = 256
@@ -79,6 +83,7 @@ class Keeper:
         self._fresh_argv: tuple[str, ...] = ()
         self._highest_fd = FIRST_FD
         self._orphans: set[int] = set()
+        self._die_with_parent = prepare_to_die_with_parent()
 
     def serve(self) -> None:
         """Work until the driver is gone, then leave no descendant alive."""
@@ -154,7 +159,7 @@ class Keeper:
         code = 1
         try:
             os.setpgid(0, 0)
-            die_with_parent(keeper_pid)
+            self._die_with_parent(keeper_pid)
             signal.set_wakeup_fd(-1)
             _attach(lane)
             if begin.fresh:
