@@ -4,9 +4,7 @@ import ast
 import importlib.util
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -107,28 +105,31 @@ def test_a_thread_without_one_is_known_by_the_code_on_its_stack(library, owner):
 # --- looking -------------------------------------------------------------------
 
 
-def inspect(tmp_path: Path, body: str) -> Any:
-    """[native threads, Isolation.kind, Isolation.why] of a process that ran ``body``."""
+def inspect(tmp_path: Path, body: str) -> tuple[str, str]:
+    """Isolation.kind and .why of a process that ran ``body``."""
     script = tmp_path / "script.py"
     script.write_text(
-        textwrap.dedent(body)
-        + textwrap.dedent(
-            """
-            import os, sys
-            from swell.compute.isolation import choose_isolation
-            from swell.compute.process_facts import inspect_process
-            facts = inspect_process()
-            chosen = choose_isolation("auto", facts)
-            print([facts.native_threads, chosen.kind, chosen.why], flush=True)
-            os._exit(0)
-            """
-        )
+        f"{body}\n"
+        "import os\n"
+        "from swell.compute.isolation import choose_isolation\n"
+        "from swell.compute.process_facts import inspect_process\n"
+        "chosen = choose_isolation('auto', inspect_process())\n"
+        "print((chosen.kind, chosen.why), flush=True)\n"
+        "os._exit(0)\n"
     )
+    return ast.literal_eval(execute(script).splitlines()[-1])
+
+
+def execute(script: Path) -> str:
     done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, timeout=120, cwd=tmp_path
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=script.parent,
     )
     assert done.returncode == 0, done.stderr
-    return ast.literal_eval(done.stdout.splitlines()[-1])
+    return done.stdout
 
 
 def needs(library: str) -> pytest.MarkDecorator:
@@ -155,7 +156,7 @@ def needs(library: str) -> pytest.MarkDecorator:
     ],
 )
 def test_scripts_that_can_be_forked(tmp_path, body):
-    _threads, kind, why = inspect(tmp_path, body)
+    kind, why = inspect(tmp_path, body)
 
     assert kind == "fork", why
 
@@ -194,7 +195,7 @@ def test_scripts_that_can_be_forked(tmp_path, body):
     ],
 )
 def test_scripts_that_cannot_be_forked(tmp_path, body, words):
-    _threads, kind, why = inspect(tmp_path, body)
+    kind, why = inspect(tmp_path, body)
 
     assert kind == "fresh"
     assert words in why
@@ -275,47 +276,46 @@ USES = {
 }
 
 FRESH_AFTER_USE = {"polars": "Polars", "duckdb": "DuckDB", "grpc": "gRPC", "cv2": "OpenCV"}
-FRESH_AFTER_IMPORT: dict[str, str] = {}
 
 
 @pytest.mark.parametrize("library", [pytest.param(name, marks=needs(name)) for name in USES])
-@pytest.mark.parametrize("state", ["imported", "used"])
-def test_a_forked_task_can_use_what_the_script_used_or_else_is_not_forked(tmp_path, library, state):
+def test_a_forked_task_can_use_what_the_script_only_imported(tmp_path, library):
     set_up, use = USES[library]
-    if state == "imported":
-        # Only what the first line imports, so that no work was done in this process.
-        body = set_up.splitlines()[0]
-        expected = FRESH_AFTER_IMPORT.get(library)
-    else:
-        body = f"{set_up}\n{use}"
-        expected = FRESH_AFTER_USE.get(library)
 
-    _threads, kind, why = inspect(tmp_path, body)
+    kind, why, again = inspect_and_fork(tmp_path, set_up.splitlines()[0], f"{set_up}\n{use}")
 
-    if expected is not None:
-        assert kind == "fresh"
-        assert expected in why
-        return
     assert kind == "fork", why
-    again = set_up if state == "imported" else ""
-    assert fork_and_use(tmp_path, body, f"{again}\nvalue = {use}") == "used again"
+    assert again
 
 
-def fork_and_use(tmp_path: Path, body: str, use: str) -> str:
-    script = tmp_path / "forks.py"
+@pytest.mark.parametrize("library", [pytest.param(name, marks=needs(name)) for name in USES])
+def test_a_forked_task_can_use_what_the_script_used_or_else_is_not_forked(tmp_path, library):
+    set_up, use = USES[library]
+
+    kind, why, again = inspect_and_fork(tmp_path, f"{set_up}\n{use}", use)
+
+    if library in FRESH_AFTER_USE:
+        assert kind == "fresh"
+        assert FRESH_AFTER_USE[library] in why
+    else:
+        assert kind == "fork", why
+        assert again
+
+
+def inspect_and_fork(tmp_path: Path, body: str, use: str) -> tuple[str, str, bool]:
+    """Isolation.kind and .why after ``body``; whether two forked tasks could then ``use``."""
+    script = tmp_path / "script.py"
     script.write_text(
         f"import sys; sys.path.insert(0, {str(PRELUDE)!r})\n"
         "from forking_script import fork_tasks\n"
         f"{body}\n"
+        "import os\n"
+        "from swell.compute.isolation import choose_isolation\n"
         "from swell.compute.process_facts import inspect_process\n"
-        "inspect_process()\n"
-        f"def again():\n    exec({use!r}, globals())\n    return 'used again'\n"
-        "assert fork_tasks(again, again) == ['used again'] * 2\n"
-        "print('used again', flush=True)\n"
-        "import os; os._exit(0)\n"
+        "chosen = choose_isolation('auto', inspect_process())\n"
+        f"def again():\n    exec({use!r}, globals())\n    return True\n"
+        "worked = chosen.kind == 'fork' and fork_tasks(again, again) == [True, True]\n"
+        "print((chosen.kind, chosen.why, worked), flush=True)\n"
+        "os._exit(0)\n"
     )
-    done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, timeout=60, cwd=tmp_path
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    return ast.literal_eval(execute(script).splitlines()[-1])
