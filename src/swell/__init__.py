@@ -24,19 +24,6 @@ if TYPE_CHECKING:
     from swell.authoring.user_decorator import user_step_decorator as user_step_decorator
     from swell.builder import flow as flow
     from swell.cards.decorator import card as card
-    from swell.client.namespaces import default_metadata as default_metadata
-    from swell.client.namespaces import default_namespace as default_namespace
-    from swell.client.namespaces import get_metadata as get_metadata
-    from swell.client.namespaces import get_namespace as get_namespace
-    from swell.client.namespaces import metadata as metadata
-    from swell.client.namespaces import namespace as namespace
-    from swell.client.objects import DataArtifact as DataArtifact
-    from swell.client.objects import Flow as Flow
-    from swell.client.objects import Metaflow as Metaflow
-    from swell.client.objects import Run as Run
-    from swell.client.objects import Step as Step
-    from swell.client.objects import Swell as Swell
-    from swell.client.objects import Task as Task
     from swell.decorators.batch import batch as batch
     from swell.decorators.catch import catch as catch
     from swell.decorators.conda import conda as conda
@@ -64,6 +51,19 @@ if TYPE_CHECKING:
     from swell.runner import NBRunner as NBRunner
     from swell.runner import Runner as Runner
     from swell.script import FlowSpec as FlowSpec
+    from swell.session.notebook import DataArtifact as DataArtifact
+    from swell.session.notebook import Flow as Flow
+    from swell.session.notebook import Metaflow as Metaflow
+    from swell.session.notebook import Run as Run
+    from swell.session.notebook import Step as Step
+    from swell.session.notebook import Swell as Swell
+    from swell.session.notebook import Task as Task
+    from swell.session.notebook import default_metadata as default_metadata
+    from swell.session.notebook import default_namespace as default_namespace
+    from swell.session.notebook import get_metadata as get_metadata
+    from swell.session.notebook import get_namespace as get_namespace
+    from swell.session.notebook import metadata as metadata
+    from swell.session.notebook import namespace as namespace
     from swell.task.current import current as current
 
     __version__: str
@@ -78,9 +78,6 @@ _PLACES = {
     "authoring.user_decorator": "USER_SKIP_STEP UserStepDecorator user_step_decorator",
     "builder": "flow",
     "cards.decorator": "card",
-    "client.namespaces": "default_metadata default_namespace get_metadata "
-    "get_namespace metadata namespace",
-    "client.objects": "DataArtifact Flow Metaflow Run Step Swell Task",
     "decorators.batch": "batch",
     "decorators.catch": "catch",
     "decorators.conda": "conda",
@@ -104,6 +101,8 @@ _PLACES = {
     "helpers.profile": "profile",
     "runner": "NBRunner Runner",
     "script": "FlowSpec",
+    "session.notebook": "DataArtifact Flow Metaflow Run Step Swell Task "
+    "default_metadata default_namespace get_cards get_metadata get_namespace metadata namespace",
     "task.current": "current",
 }
 """Module → the public names it holds."""

@@ -36,7 +36,6 @@ __all__ = [
 # should not wait for components it does not name.
 _HOMES = {
     "charts": ("VegaChart",),
-    "collection": ("get_cards",),
     "component": ("MetaflowCard", "MetaflowCardComponent"),
     "components": ("Artifact", "Error", "Markdown", "ProgressBar", "PythonCode", "ValueBox"),
     "pictures": ("Image",),
@@ -47,10 +46,13 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
+    from importlib import import_module
+
+    if name == "get_cards":
+        # Cards know no store: the package gives this one joined to those of the client.
+        return import_module("swell").get_cards
     for module, names in _HOMES.items():
         if name in names:
-            from importlib import import_module
-
             return getattr(import_module(f"{__name__}.{module}"), name)
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
 

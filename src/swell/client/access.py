@@ -18,17 +18,26 @@ class Access:
     def __init__(self) -> None:
         self._opener: Opener | None = None
         self._default_namespace: Callable[[], str | None] | None = None
+        self._default_address: str | None = None
         self._chosen_namespace: str | None = None
         self._has_chosen_namespace = False
         self._address: str | None = None
         self._open: dict[str | None, Stores] = {}
 
     def install_opener(
-        self, opener: Opener, *, default_namespace: Callable[[], str | None] | None = None
+        self,
+        opener: Opener,
+        *,
+        default_namespace: Callable[[], str | None] | None = None,
+        default_address: str | None = None,
     ) -> None:
-        """Say how stores are opened, and which namespace holds unless one is chosen."""
+        """Say how stores are opened, and which namespace and store hold unless one is chosen.
+
+        ``default_address`` None leaves it to the opener which store that is.
+        """
         self._opener = opener
         self._default_namespace = default_namespace
+        self._default_address = default_address
         self._open.clear()
 
     @property
@@ -47,7 +56,7 @@ class Access:
         wanted = self._address if address is None else address
         found = self._open.get(wanted)
         if found is None:
-            found = self.opener(wanted)
+            found = self.opener(self._default_address if wanted is None else wanted)
             self._open[wanted] = found
             self._open[found.address] = found
         return found
@@ -60,7 +69,7 @@ class Access:
         return opened.address
 
     def _reopen_default(self) -> Stores:
-        opened = self.opener(None)
+        opened = self.opener(self._default_address)
         self._open[None] = self._open[opened.address] = opened
         return opened
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from swell.client.query import run_graph
+from swell.client.metadata import foreach_stack
+from swell.client.query import origin_of, run_graph
 from swell.client.stores import Stores
-from swell.errors import ExceptionWrapper
+from swell.errors import DataMissing, ExceptionWrapper
 from swell.model.facts import RunFact, TaskFact
 from swell.model.ids import RunId
 from swell.model.record import ArtifactRef, Outcome
@@ -83,15 +84,25 @@ def _value(name: str, stores: Stores, run: RunFact, task: TaskFact, outcome: Out
 
 def _foreach_stack(stores: Stores, run: RunFact, task: TaskFact) -> list[ForeachFrame]:
     created, frames = task.created, []
+    texts = _stack_texts(stores, run, task)
     places = [place.rpartition(":") for place in created.path_text.split(",") if place]
     for depth, (step, _, index) in enumerate(places):
-        text = created.stack_text[depth] if depth < len(created.stack_text) else ""
+        text = texts[depth] if depth < len(texts) else ""
         var, _, value = text.partition("=")
         num_splits = _splits_of(stores, run.id, step, created.indices[:depth])
         frames.append(
             ForeachFrame(step, _foreach_var(run, step) or var, num_splits, int(index), value)
         )
     return frames
+
+
+def _stack_texts(stores: Stores, run: RunFact, task: TaskFact) -> list[str]:
+    try:
+        _, ran = origin_of(stores, run, task)
+    except DataMissing:
+        ran = task
+    created = ran.created
+    return foreach_stack(created, stores.metastore.attempts(created.run, task=created.task))
 
 
 def _foreach_var(run: RunFact, step: str) -> str | None:

@@ -6,12 +6,17 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from swell.client.query import origin_of, run_graph
 from swell.client.stores import Stores
 from swell.errors import DataMissing
 from swell.model.facts import AttemptFact, RunFact, TaskCreated, TaskFact
 from swell.model.graph import Graph
 from swell.model.ids import PARAMETERS_STEP
+
+FOREACH_STACK = "foreach-stack"
+GIT_INFO = "git-info"
 
 
 class Datum(NamedTuple):
@@ -29,7 +34,7 @@ def task_facts(
     """All named facts of a task; of one that resume took over, the origin's newest too."""
     created, datastore = fact.created, stores.datastore
     found = [*_graph_data(created, run_graph(run))]
-    found += _attempt_data(run, created, attempts, datastore)
+    found += _attempt_data(run, created, attempts, datastore, _git_info(stores, run))
     if created.origin_task is None:
         return found
     try:
@@ -37,16 +42,23 @@ def task_facts(
     except DataMissing:
         return found
     tried = stores.metastore.attempts(origin_run.id, task=origin.created.task)
-    theirs = list(_attempt_data(origin_run, origin.created, tried, datastore))
+    git = _git_info(stores, origin_run)
+    theirs = list(_attempt_data(origin_run, origin.created, tried, datastore, git))
     own = {datum.name for datum in found}
     return found + [datum for name, datum in newest_by_name(theirs).items() if name not in own]
 
 
 def _attempt_data(
-    run: RunFact, created: TaskCreated, attempts: Sequence[AttemptFact], datastore: str
+    run: RunFact,
+    created: TaskCreated,
+    attempts: Sequence[AttemptFact],
+    datastore: str,
+    git: str | None,
 ) -> Iterator[Datum]:
     """Facts of all ``attempts``, oldest first."""
     of_every_attempt = dict(_facts_of_every_attempt(run, created, datastore))
+    if git is not None:
+        of_every_attempt[GIT_INFO] = git
     for attempt in attempts:
         number = str(attempt.job.attempt)
         began = attempt.started_at if attempt.started_at is not None else attempt.ended_at
@@ -59,7 +71,9 @@ def _attempt_data(
             continue
         end = _ms(attempt.ended_at)
         for name, (kind, text) in attempt.metadata.items():
-            yield Datum(name, text, end, kind)
+            if name in of_every_attempt:
+                continue
+            yield Datum(name, _value(name, text), end, kind)
         is_ok = str(attempt.outcome.ok or attempt.outcome.caught)
         yield Datum("attempt_ok", is_ok, end, "internal_attempt_status")
         yield Datum("attempt-done", number, end, "attempt-done")
@@ -83,11 +97,19 @@ def _facts_of_every_attempt(
     if created.path_text:
         yield "foreach-execution-path", created.path_text
     if created.stack_text:
-        yield "foreach-stack", list(created.stack_text)
+        yield FOREACH_STACK, list(created.stack_text)
     if created.gang_size is not None:
         yield "parallel-world-size", created.gang_size
     if created.gang_control:
         yield "internal_task_type", "control_task"
+
+
+def _git_info(stores: Stores, run: RunFact) -> str | None:
+    """Kept once, with the run's parameters; tools look for it on every task."""
+    for attempt in stores.metastore.attempts(run.id, PARAMETERS_STEP):
+        if GIT_INFO in attempt.metadata:
+            return attempt.metadata[GIT_INFO][1]
+    return None
 
 
 def _graph_data(created: TaskCreated, graph: Graph | None) -> Iterator[Datum]:
@@ -96,6 +118,23 @@ def _graph_data(created: TaskCreated, graph: Graph | None) -> Iterator[Datum]:
         at = _ms(created.created_at)
         yield Datum("start_step", graph.start, at, "graph_structure")
         yield Datum("end_step", graph.end, at, "graph_structure")
+
+
+def foreach_stack(created: TaskCreated, attempts: Sequence[AttemptFact]) -> list[str]:
+    """'variable=item' of each foreach around the task; empty where no attempt has told."""
+    for attempt in reversed(attempts):
+        if FOREACH_STACK in attempt.metadata:
+            return _decoded_list(attempt.metadata[FOREACH_STACK][1])
+    return list(created.stack_text)
+
+
+def _value(name: str, text: str) -> object:
+    """A fact as tools read it: text, a few of them lists."""
+    return _decoded_list(text) if name == FOREACH_STACK else text
+
+
+def _decoded_list(text: str) -> list[str]:
+    return msgspec.json.decode(text, type=list[str])
 
 
 def newest_by_name(data: Sequence[Datum]) -> Mapping[str, Datum]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from swell.model.ids import RunId
-from swell.model.record import ArtifactRef
+from swell.model.record import ArtifactRef, CardRef
 from swell.seams.metastore import Metastore
 
 
@@ -28,6 +28,10 @@ class Stores(Protocol):
 
     def load(self, ref: ArtifactRef) -> object:
         """The value behind ``ref``. Raises StoreError."""
+        ...
+
+    def load_card(self, card: CardRef) -> bytes:
+        """The HTML of a card. Raises StoreError."""
         ...
 
     def log_lines(

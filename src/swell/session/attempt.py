@@ -16,6 +16,7 @@ from swell.errors import InternalError
 from swell.model.job import Launch, RunContext
 from swell.model.wire import decode_context, decode_launch, encode
 from swell.session.flow import FlowAtHand
+from swell.session.looking import look_from_task
 from swell.session.task_store import TaskStore
 from swell.settings import Settings, mark_task
 from swell.task.runner import AttemptRunner, FlowInForce
@@ -80,6 +81,7 @@ def _fresh(settings: Settings) -> Fresh:
 
 
 def _runner(force: FlowInForce, context: RunContext, *, is_debug: bool) -> AttemptRunner:
+    look_from_task(context)
     store = TaskStore(LocalStorage(context.datastore), context.script)
     return AttemptRunner(
         force,
@@ -101,14 +103,14 @@ def _late_facts(
         return graph_info(force.graph, force.flow_class)
 
     def run() -> object:
-        from swell.session.notebook import client
+        from swell.session.notebook import run_at
 
-        return client(context.metadata).Run(f"{context.flow}/{context.run}")
+        return run_at(context.metadata, f"{context.flow}/{context.run}", context.namespace)
 
     def task() -> object:
-        from swell.session.notebook import client
+        from swell.session.notebook import task_at
 
         path = f"{context.flow}/{context.run}/{launch.step}/{launch.job.task}"
-        return client(context.metadata).Task(path)
+        return task_at(context.metadata, path, context.namespace)
 
     return {"graph": graph, "run": run, "task": task}

@@ -42,6 +42,7 @@ from swell.scheduler.state import Limits, RunState
 from swell.scheduler.writer import WriteFailed
 from swell.session.attempt import prepare_attempts
 from swell.session.flow import SettledFlow
+from swell.session.git import git_info
 from swell.session.origin import PARAMETERS_TASK, Origin, adoptable, find_origin, origin_reader
 from swell.session.place import Place, find_place, make_place
 from swell.session.signals import EndedBySignal, signals_into
@@ -300,6 +301,9 @@ class _Session:
             "start_step": ("graph_structure", graph.start),
             "end_step": ("graph_structure", graph.end),
         }
+        info = git_info(os.path.dirname(self._flow.at_hand.script or "") or os.getcwd())
+        if info is not None:
+            metadata["git-info"] = ("git-info", info)
         self._stores.metastore.commit(
             [
                 created,

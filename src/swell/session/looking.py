@@ -1,0 +1,70 @@
+"""Which store and namespace client objects see: those in force here, or a task's own run's."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from swell.client.access import ACCESS
+from swell.errors import NotFound
+from swell.settings import load_settings
+
+if TYPE_CHECKING:
+    from swell.model.job import RunContext
+    from swell.session.reading import LocalStores
+
+
+def open_stores(address: str | None) -> LocalStores:
+    """The opener of the client; pickled objects name it.
+
+    Raises MetadataError, and NotFound with the folders looked at where no address was
+    given and there is no store.
+    """
+    from swell.session.reading import open_address
+
+    if address is None:
+        _check_default_store()
+    return open_address(address)
+
+
+def own_namespace() -> str | None:
+    """The user's own runs, or those of the production token."""
+    from swell.session.user import default_namespace
+
+    return default_namespace(load_settings())
+
+
+def look_from_here() -> None:
+    """Prepare the client in a process of the user's; what was prepared before stays."""
+    if not ACCESS.has_opener:
+        ACCESS.install_opener(open_stores, default_namespace=own_namespace)
+
+
+def look_from_task(context: RunContext) -> None:
+    """Prepare the client in a task: it sees the store and the namespace of its run, unless
+    the script chooses others."""
+    ACCESS.install_opener(
+        open_stores,
+        default_namespace=lambda: context.namespace,
+        default_address=context.metadata,
+    )
+
+
+def _check_default_store() -> None:
+    from swell.session.place import find_place
+
+    settings = load_settings()
+    cwd = os.getcwd()
+    place = find_place(settings, None, cwd)
+    if os.path.exists(place.database):
+        return
+    remedy = "Run a flow first, or name the store with metadata('FOLDER/.swell') or SWELL_ROOT."
+    if place.exists:
+        raise NotFound(f"There is no run yet in the store {place.root}.", remedy=remedy)
+    if settings.root:
+        raise NotFound(f"SWELL_ROOT names {place.root}, which is not a store.", remedy=remedy)
+    raise NotFound(
+        f"There is no store of swell: neither {cwd} nor a folder above it has a "
+        f"{os.path.basename(place.root)}.",
+        remedy=remedy,
+    )
