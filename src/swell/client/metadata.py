@@ -29,12 +29,19 @@ class Datum(NamedTuple):
 
 
 def task_facts(
-    stores: Stores, run: RunFact, fact: TaskFact, attempts: Sequence[AttemptFact]
+    stores: Stores,
+    run: RunFact,
+    fact: TaskFact,
+    attempts: Sequence[AttemptFact],
+    of_parameters: Sequence[AttemptFact],
 ) -> list[Datum]:
-    """All named facts of a task; of one that resume took over, the origin's newest too."""
+    """All named facts of a task; of one that resume took over, the origin's newest too.
+
+    ``of_parameters`` are the attempts of the run's ``_parameters`` task.
+    """
     created, datastore = fact.created, stores.datastore
     found = [*_graph_data(created, run_graph(run))]
-    found += _attempt_data(run, created, attempts, datastore, _git_info(stores, run))
+    found += _attempt_data(run, created, attempts, datastore, _git_info(of_parameters))
     if created.origin_task is None:
         return found
     try:
@@ -42,8 +49,7 @@ def task_facts(
     except DataMissing:
         return found
     tried = stores.metastore.attempts(origin_run.id, task=origin.created.task)
-    git = _git_info(stores, origin_run)
-    theirs = list(_attempt_data(origin_run, origin.created, tried, datastore, git))
+    theirs = list(_attempt_data(origin_run, origin.created, tried, datastore))
     own = {datum.name for datum in found}
     return found + [datum for name, datum in newest_by_name(theirs).items() if name not in own]
 
@@ -53,7 +59,7 @@ def _attempt_data(
     created: TaskCreated,
     attempts: Sequence[AttemptFact],
     datastore: str,
-    git: str | None,
+    git: str | None = None,
 ) -> Iterator[Datum]:
     """Facts of all ``attempts``, oldest first."""
     of_every_attempt = dict(_facts_of_every_attempt(run, created, datastore))
@@ -104,9 +110,9 @@ def _facts_of_every_attempt(
         yield "internal_task_type", "control_task"
 
 
-def _git_info(stores: Stores, run: RunFact) -> str | None:
+def _git_info(of_parameters: Sequence[AttemptFact]) -> str | None:
     """Kept once, with the run's parameters; tools look for it on every task."""
-    for attempt in stores.metastore.attempts(run.id, PARAMETERS_STEP):
+    for attempt in of_parameters:
         if GIT_INFO in attempt.metadata:
             return attempt.metadata[GIT_INFO][1]
     return None

@@ -8,7 +8,7 @@ from swell.client.stores import Stores
 from swell.errors import DataMissing, NotFound
 from swell.model.facts import AttemptFact, RunFact, StepFact, StoredRecord, TaskFact
 from swell.model.graph import Graph
-from swell.model.ids import RunId
+from swell.model.ids import PARAMETERS_STEP, RunId
 from swell.model.wire import decode_graph
 
 BLOCK = 500
@@ -151,6 +151,7 @@ class Siblings:
         self._blocks: dict[int, dict[str, StoredRecord]] = {}
         self._attempts: dict[str, list[AttemptFact]] | None = None
         self._attempts_touched = False
+        self._of_parameters: list[AttemptFact] | None = None
 
     def record(self, position: int) -> StoredRecord | None:
         """The latest record of the task at ``position``; None while there is none."""
@@ -191,3 +192,10 @@ class Siblings:
         if self._attempts is not None and fact.ok:
             return self._attempts.get(created.task, [])
         return self._stores.metastore.attempts(created.run, created.step, created.task)
+
+    def attempts_of_parameters(self) -> list[AttemptFact]:
+        """Attempts of the run's ``_parameters`` task, where facts of all its tasks are kept."""
+        if self._of_parameters is None:
+            run = self.tasks[0].created.run
+            self._of_parameters = self._stores.metastore.attempts(run, PARAMETERS_STEP)
+        return self._of_parameters

@@ -299,7 +299,8 @@ class Task(Pathed[DataArtifact]):
     # --- facts -------------------------------------------------------------
 
     def _data(self) -> list[Datum]:
-        return task_facts(self._place.stores, self._run, self._fact, self._attempts())
+        shared = self._siblings.attempts_of_parameters()
+        return task_facts(self._place.stores, self._run, self._fact, self._attempts(), shared)
 
     @property
     def metadata(self) -> list[Metadatum]:
