@@ -4,15 +4,20 @@
     python search.py run --max-workers 2 --metric accuracy
     python search.py card view end
 
-Shows ``foreach`` over a grid, a join that chooses, and a table in a card.
+Shows ``foreach`` over a grid, a join that chooses, and a table in a card. scikit-learn is
+imported once, at the top: tasks are forked from the process that holds it.
 """
+
+from sklearn.datasets import load_digits
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.model_selection import ParameterGrid, cross_val_score, train_test_split
 
 from swell import FlowSpec, Parameter, card, current, step
 from swell.cards import Markdown, Table
 
 
 class SearchFlow(FlowSpec):
-    """A grid search over gradient-boosted trees on handwritten digits."""
+    """A grid search over random forests that read handwritten digits."""
 
     metric = Parameter("metric", default="f1_macro", help="what counts as better (scikit-learn)")
     folds = Parameter("folds", default=3, help="parts of cross-validation")
@@ -20,9 +25,6 @@ class SearchFlow(FlowSpec):
 
     @step
     def start(self):
-        from sklearn.datasets import load_digits
-        from sklearn.model_selection import ParameterGrid, train_test_split
-
         x, y = load_digits(return_X_y=True)
         self.x, self.x_test, self.y, self.y_test = train_test_split(x, y, random_state=0)
         self.grid = list(
@@ -32,9 +34,6 @@ class SearchFlow(FlowSpec):
 
     @step
     def train(self):
-        from sklearn.ensemble import RandomForestClassifier
-        from sklearn.model_selection import cross_val_score
-
         model = RandomForestClassifier(random_state=0, **self.input)
         scores = cross_val_score(model, self.x, self.y, cv=self.folds, scoring=self.metric)
         self.settings, self.score, self.spread = self.input, scores.mean(), scores.std()
@@ -53,8 +52,6 @@ class SearchFlow(FlowSpec):
     @step
     def end(self):
         """Train on everything with the best settings, and judge on data no task has seen."""
-        from sklearn.ensemble import RandomForestClassifier
-
         self.model = RandomForestClassifier(random_state=0, **self.best).fit(self.x, self.y)
         self.accuracy = self.model.score(self.x_test, self.y_test)
         print(f"best settings {self.best}, {self.accuracy:.1%} right on unseen digits")
