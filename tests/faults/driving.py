@@ -18,12 +18,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from swell.metastore.sqlite import open_metastore
+from swell.model.cause import Cause
 from swell.model.facts import RunStatus, TaskFact
 from swell.model.ids import RunId
+from swell.seams.metastore import Metastore
 
 DEADLINE_S = 60.0
 MARK = "FAULT_TEST_MARK"
-IMPORTS = "from swell import FlowSpec, Parameter, card, catch, current, resources, retry, step, timeout\n"
+IMPORTS = (
+    "from swell import FlowSpec, Parameter, card, catch, current, resources, retry, step, timeout\n"
+)
 
 
 def until(true: Callable[[], Any], what: str, deadline_s: float = DEADLINE_S) -> Any:
@@ -109,23 +114,28 @@ class Place:
 
     def tasks(self, flow: str, run: int = 1) -> dict[str, TaskFact]:
         """Task id → what the store says of it."""
-        from swell.metastore.sqlite import open_metastore
-
-        store = open_metastore(self.root / "metadata.db")
-        try:
+        with self.store() as store:
             return {task.created.task: task for task in store.tasks(RunId(flow, run))}
-        finally:
-            store.close()
 
     def status(self, flow: str, run: int = 1) -> RunStatus:
         """How the store says that a run went."""
-        from swell.metastore.sqlite import open_metastore
+        with self.store() as store:
+            fact = store.run(RunId(flow, run))
+        assert fact is not None
+        return fact.status
 
+    def causes(self, flow: str, step: str, run: int = 1) -> list[Cause]:
+        """How the ended attempts of a step ended, oldest first."""
+        with self.store() as store:
+            attempts = store.attempts(RunId(flow, run), step)
+        return [attempt.outcome.cause for attempt in attempts if attempt.outcome is not None]
+
+    @contextmanager
+    def store(self) -> Iterator[Metastore]:
+        """The metadata store, opened as any reader opens it."""
         store = open_metastore(self.root / "metadata.db")
         try:
-            fact = store.run(RunId(flow, run))
-            assert fact is not None
-            return fact.status
+            yield store
         finally:
             store.close()
 
@@ -152,16 +162,16 @@ class Driver:
         """Everything written so far."""
         return self._out.read_text(errors="replace")
 
-    def wait_for(self, text: str) -> None:
-        """Until the driver wrote ``text``."""
+    def wait_for(self, text: str, times: int = 1) -> None:
+        """Until the driver wrote ``text`` so many times."""
 
         def there() -> bool:
-            if text in self.text:
+            if self.text.count(text) >= times:
                 return True
             assert self.process.poll() is None, f"ended without {text!r}:\n{self.text}"
             return False
 
-        until(there, f"{text!r} in:\n{self._out}")
+        until(there, f"{text!r} in {self._out}")
 
     def wait(self, deadline_s: float = 3 * DEADLINE_S) -> int:
         """The exit code; negative for a signal."""
@@ -181,8 +191,9 @@ class Driver:
     @property
     def keeper(self) -> int:
         """The process that starts the tasks."""
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        (keeper,) = map(int, children)
+        threads = Path(f"/proc/{self.pid}/task").iterdir()
+        children = [int(pid) for one in threads for pid in (one / "children").read_text().split()]
+        (keeper,) = children
         return keeper
 
 

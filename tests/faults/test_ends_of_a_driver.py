@@ -61,7 +61,7 @@ def stuck_script(place: Place) -> Path:
 def wait_until_stuck(place: Place, driver: Driver) -> None:
     """Until two tasks are reported done and the third holds its daemons."""
     driver.wait_for("stuck now")
-    until(lambda: driver.text.count("Task is done") == 3, "start and two siblings are done")
+    driver.wait_for("Task is done", times=3)
     until(lambda: len(place.processes()) == STUCK_PROCESSES, "all processes of the task are there")
 
 
