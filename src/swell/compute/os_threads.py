@@ -7,7 +7,6 @@ thread's stack does: the first code on it that is not the C or C++ runtime's is 
 from __future__ import annotations
 
 import os
-import re
 import time
 from bisect import bisect_right
 from typing import NamedTuple
@@ -48,7 +47,7 @@ _STACK_BYTES = 8192
 _WORDS_WITH_STACK = 3  # "running" is one word
 # OpenBLAS lets its threads spin for some 30 ms after work before they sleep.
 _LOOKS, _LOOK_EVERY_S = 40, 0.005
-_CODE = re.compile(rb"^([0-9a-f]+)-([0-9a-f]+) r-xp \S+ \S+ \d+ +(/.*)$", re.MULTILINE)
+_OPENMP = ("libgomp", "libiomp5", "libomp")
 
 
 class Code(NamedTuple):
@@ -116,12 +115,14 @@ def rest_openmp() -> None:
     """
     if len(os.listdir("/proc/self/task")) == 1:
         return
+    paths = {path for _span, path in _code_mappings() if _file_name(path).startswith(_OPENMP)}
+    if not paths:
+        return
     import ctypes
 
-    maps = _read("/proc/self/maps")
-    for path in set(re.findall(rb"(/\S*/lib(?:gomp|iomp5|omp)[-.]\S*)", maps)):
+    for path in sorted(paths):
         try:
-            library = ctypes.CDLL(os.fsdecode(path), mode=os.RTLD_NOW | os.RTLD_NOLOAD)
+            library = ctypes.CDLL(path, mode=os.RTLD_NOW | os.RTLD_NOLOAD)
             library.omp_pause_resource_all(_OMP_PAUSE_HARD)
         except (OSError, AttributeError):
             continue
@@ -173,11 +174,27 @@ def _wait_for_sleep(tid: str) -> list[bytes]:
 
 def _executable_code() -> Code:
     code = Code([], [], [])
-    for start, end, path in _CODE.findall(_read("/proc/self/maps")):
+    for span, path in _code_mappings():
+        start, _, end = span.partition(b"-")
         code.starts.append(int(start, 16))
         code.ends.append(int(end, 16))
-        code.names.append(os.fsdecode(path).rsplit("/", 1)[-1])
+        code.names.append(_file_name(path))
     return code
+
+
+def _code_mappings() -> list[tuple[bytes, str]]:
+    """Addresses and file of each executable mapping, by address (proc_pid_maps(5))."""
+    found = []
+    for line in _read("/proc/self/maps").splitlines():
+        if b" r-xp " in line:
+            fields = line.split(maxsplit=5)
+            if len(fields) == 6 and fields[5].startswith(b"/"):
+                found.append((fields[0], os.fsdecode(fields[5])))
+    return found
+
+
+def _file_name(path: str) -> str:
+    return path.rsplit("/", 1)[-1]
 
 
 def _read(path: str) -> bytes:

@@ -18,7 +18,7 @@ _VARIABLES = (
     "POLARS_MAX_THREADS",
     "RAYON_NUM_THREADS",
 )
-_LIBRARY = re.compile(rb"(/\S*/(?:lib\w*openblas|lib[gi]?omp|libmkl_rt|libblis)[^/\s]*)$", re.M)
+_LIBRARY = re.compile(rb"/lib(?:\w*openblas|[gi]?omp|mkl_rt|blis)[^/]*$")
 # OpenBLAS is built with and without a prefix and a suffix for 64-bit integers.
 _FUNCTIONS = (
     "scipy_openblas_set_num_threads64_",
@@ -58,7 +58,8 @@ def set_thread_count(count: int) -> None:
 
 def _tell_libraries(count: int) -> None:
     with open("/proc/self/maps", "rb") as maps:
-        paths = set(_LIBRARY.findall(maps.read()))
+        mapped = {line[line.find(b"/") :].rstrip() for line in maps if b" r-xp " in line}
+    paths = {path for path in mapped if _LIBRARY.search(path)}
     if not paths:
         return
     import ctypes
