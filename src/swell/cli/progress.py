@@ -1,15 +1,24 @@
-"""A run as lines: for pipes and logs with a time each, or as JSON for machines."""
+"""A run as plain lines with a time each: for pipes, CI and files."""
 
 from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Sequence
 from typing import TextIO
 
-from swell.cli.render import Paint, Stamps, count_text, duration_text
-from swell.model.ids import JobId, RunId
-from swell.model.record import Outcome
+from swell.cli.lines import BegunFirst, LineSplitter
+from swell.cli.render import Paint, Stamps, count_text
+from swell.cli.wording import (
+    ended_words,
+    ending_words,
+    failed_words,
+    finished_words,
+    retry_words,
+    status_words,
+)
+from swell.model.ids import JobId
 from swell.scheduler.observe import (
     ChildrenOpened,
     Notice,
@@ -22,206 +31,194 @@ from swell.scheduler.observe import (
     TaskFailed,
     TaskRetries,
     TasksAdopted,
+    TasksEnding,
     Told,
 )
+from swell.seams.clock import Clock
 
 STATUS_EVERY_S = 300.0
-_LONGEST_PARTIAL_LINE = 1 << 16
+_FLUSH_EVERY_S = 0.1
 
 
-class LineSplitter:
-    """Puts together lines from chunks; of a progress bar's line the last state counts."""
+class LineWriter:
+    """Writes to ``out`` at most every 0.1 s; a reader that went away is not an error.
 
-    def __init__(self) -> None:
-        self._rest: dict[tuple[JobId, str], bytes] = {}
+    What is held back is written by the next call of ``write`` or ``flush``: the caller sees
+    to it that one comes soon.
+    """
 
-    def lines(self, job: JobId, stream: str, data: bytes) -> list[str]:
-        """Whole lines that ``data`` completes."""
-        key = (job, stream)
-        parts = (self._rest.pop(key, b"") + data).split(b"\n")
-        rest = parts.pop()
-        if len(rest) > _LONGEST_PARTIAL_LINE:
-            parts.append(rest)
-        elif rest:
-            self._rest[key] = rest
-        return [_last_state(part) for part in parts]
+    def __init__(self, out: TextIO, clock: Clock = time.monotonic) -> None:
+        self._out = out
+        self._clock = clock
+        self._held: list[str] = []
+        self._next_at = 0.0
+        self._is_broken = False
 
-    def rest(self, job: JobId) -> list[str]:
-        """What ``job`` left without an end of line."""
-        keys = [key for key in (((job, "stdout")), ((job, "stderr"))) if key in self._rest]
-        return [_last_state(self._rest.pop(key)) for key in keys]
+    def write(self, lines: Sequence[str], *, is_urgent: bool = False) -> None:
+        """Take ``lines``, each without its line end."""
+        self._held.extend(lines)
+        if self._held and (is_urgent or self._clock() >= self._next_at):
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is held back."""
+        if not self._held:
+            return
+        text = "\n".join(self._held) + "\n"
+        self._held.clear()
+        if not self._is_broken:
+            self._is_broken = not put_text(self._out, text)
+        self._next_at = self._clock() + _FLUSH_EVERY_S
+
+
+def put_text(out: TextIO, text: str) -> bool:
+    """Write and flush ``text``; False when nobody can read there any more.
+
+    What ``out`` cannot encode is replaced.
+    """
+    try:
+        try:
+            out.write(text)
+        except UnicodeEncodeError:
+            encoding = out.encoding or "ascii"
+            out.write(text.encode(encoding, "replace").decode(encoding))
+        out.flush()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 class PlainObserver:
-    """One timestamped line for everything that happens, tasks' own lines among them."""
+    """One timestamped line for everything that happens, tasks' own lines among them.
 
-    progress_every_s: float | None = STATUS_EVERY_S
+    Times never go back from line to line: a line carries the time it was told at the
+    earliest. With ``is_quiet`` hints are left out.
+    """
 
-    def __init__(self, paint: Paint, out: TextIO | None = None) -> None:
+    progress_every_s: float | None = _FLUSH_EVERY_S
+
+    def __init__(self, paint: Paint, out: TextIO | None = None, *, is_quiet: bool = False) -> None:
         self._paint = paint
-        self._out = out or sys.stdout
+        self._writer = LineWriter(out or sys.stdout)
+        self._is_quiet = is_quiet
         self._stamps = Stamps()
+        self._latest_at = 0.0
         self._splitter = LineSplitter()
+        self._order = BegunFirst()
         self._lock = threading.Lock()
         self._run = ""
-        self._pids: dict[JobId, int | None] = {}
-        self._saw_first_status = False
+        self._steps: tuple[str, ...] = ()
+        self._heads: dict[JobId, str] = {}
+        self._status_at: float | None = None
 
     def notice(self, notice: Notice) -> None:
         """Write the lines of ``notice``."""
         with self._lock:
-            lines = self._lines(notice)
-            if lines:
-                self._out.write("".join(f"{line}\n" for line in lines))
-                self._out.flush()
+            if isinstance(notice, Progress):
+                self._writer.write(self._status(notice))
+                return
+            self._writer.write(
+                [line for one in self._order.in_order(notice) for line in self._lines(one)],
+                is_urgent=isinstance(notice, RunBegan | Told | TasksEnding | RunFinished),
+            )
 
     def _lines(self, notice: Notice) -> list[str]:
-        stamp = self._stamps(notice.at)
         match notice:
             case Output():
-                head = f"{stamp} {self._task(notice.step, notice.job, notice.pid)}"
-                texts = self._splitter.lines(notice.job, notice.stream, notice.data)
-                return [f"{head}{text}" for text in texts]
+                return self._output(notice)
             case TaskBegan():
-                return [f"{stamp} {self._begin(notice)}"]
+                return self._begin(notice)
             case TaskEnded():
-                return self._end(stamp, notice.step, notice.job, _ended_words(notice))
+                return self._end(notice, ended_words(notice))
             case TaskFailed():
-                words = self._paint.red(f"Task failed: {failure_words(notice.outcome)}")
-                return self._end(stamp, notice.step, notice.job, words)
+                return self._end(notice, self._paint.red(failed_words(notice)))
             case TaskRetries():
-                words = self._paint.yellow(_retry_words(notice))
-                return self._end(stamp, notice.step, notice.job, words)
+                return self._end(notice, self._paint.yellow(retry_words(notice)))
             case RunBegan():
-                self._run = str(notice.run.number)
-                return [f"{stamp} {_began_words(notice)}"]
+                return [f"{self._stamp(notice.at)}{text}" for text in self._began(notice)]
             case ChildrenOpened():
                 opened = count_text(notice.num, "task")
-                return [f"{stamp} Step '{notice.step}' opens {opened}."]
+                return [f"{self._stamp(notice.at)}Step '{notice.step}' opens {opened}."]
             case TasksAdopted():
+                stamp = self._stamp(notice.at)
                 return [
-                    f"{stamp} {self._task(notice.step, JobId(here, 0), None)}"
-                    f"Taken over from the origin's task {there}."
+                    f"{stamp}{self._head(f'{notice.step}/{here}')}Taken over from the origin's "
+                    f"task {there}."
                     for here, there in notice.tasks
                 ]
+            case _:
+                return self._of_the_run(notice)
+
+    def _of_the_run(self, notice: Notice) -> list[str]:
+        match notice:
             case Told():
+                if self._is_quiet and not notice.is_warning:
+                    return []
                 text = self._paint.yellow(notice.text) if notice.is_warning else notice.text
-                return [f"{stamp} {text}"]
-            case Progress():
-                return self._status(stamp, notice)
+            case TasksEnding():
+                text = self._paint.yellow(ending_words(notice))
             case RunFinished():
-                return [f"{stamp} {self._finished(notice)}"]
+                text = self._finished(notice)
+            case _:
+                return []
+        return [f"{self._stamp(notice.at)}{text}"]
 
-    def _task(self, step: str, job: JobId, pid: int | None) -> str:
-        shown = pid if pid is not None else self._pids.get(job)
-        process = f" (pid {shown})" if shown is not None else ""
-        return self._paint.dim(f"[{self._run}/{step}/{job.task}{process}] ")
+    def _stamp(self, at: float) -> str:
+        self._latest_at = max(self._latest_at, at)
+        return f"{self._stamps(self._latest_at)} "
 
-    def _begin(self, notice: TaskBegan) -> str:
-        self._pids[notice.job] = notice.pid
+    def _head(self, place: str, pid: int | None = None) -> str:
+        process = f" (pid {pid})" if pid is not None else ""
+        return self._paint.dim(f"[{self._run}/{place}{process}] ")
+
+    def _head_of(self, job: JobId, step: str) -> str:
+        return self._heads.get(job) or self._head(f"{step}/{job.task}")
+
+    def _output(self, notice: Output) -> list[str]:
+        texts = self._splitter.lines(notice.job, notice.stream, notice.data)
+        if not texts:
+            return []
+        start = f"{self._stamp(notice.at)}{self._head_of(notice.job, notice.step)}"
+        return [f"{start}{text}" for text in texts]
+
+    def _begin(self, notice: TaskBegan) -> list[str]:
+        head = self._head(f"{notice.step}/{notice.job.task}", notice.pid)
+        self._heads[notice.job] = head
         words = "Task starts."
         if notice.is_fallback:
             words = "Task starts once more, to record its failure for @catch."
         elif notice.job.attempt:
             words = f"Task starts again (attempt {notice.job.attempt + 1})."
-        return self._task(notice.step, notice.job, notice.pid) + words
+        return [f"{self._stamp(notice.at)}{head}{words}"]
 
-    def _end(self, stamp: str, step: str, job: JobId, words: str) -> list[str]:
-        head = f"{stamp} {self._task(step, job, None)}"
-        self._pids.pop(job, None)
-        return [f"{head}{text}" for text in (*self._splitter.rest(job), words)]
+    def _end(self, notice: TaskEnded | TaskFailed | TaskRetries, words: str) -> list[str]:
+        start = f"{self._stamp(notice.at)}{self._head_of(notice.job, notice.step)}"
+        self._heads.pop(notice.job, None)
+        texts = [text for _, text in self._splitter.rest(notice.job)]
+        return [f"{start}{text}" for text in (*texts, words)]
 
-    def _status(self, stamp: str, notice: Progress) -> list[str]:
-        if not self._saw_first_status:
-            self._saw_first_status = True
+    def _status(self, notice: Progress) -> list[str]:
+        if self._status_at is None:
+            self._status_at = notice.at + STATUS_EVERY_S
+        if notice.at < self._status_at:
             return []
-        parts = []
-        for step, counts in notice.counts.items():
-            if counts.running or counts.waiting:
-                parts.append(f"{step}: {counts.running:,} run, {counts.waiting:,} wait")
-        return [f"{stamp} {'; '.join(parts)}."] if parts else []
+        self._status_at = notice.at + STATUS_EVERY_S
+        words = status_words(notice.counts, self._steps)
+        return [f"{self._stamp(notice.at)}{words}"] if words else []
+
+    def _began(self, notice: RunBegan) -> list[str]:
+        number, flow = notice.run.number, notice.run.flow
+        self._run, self._steps = str(number), notice.steps
+        if notice.origin is None:
+            return [f"Run {number} of {flow} begins."]
+        return [
+            f"Run {number} of {flow} resumes run {notice.origin}.",
+            f"Gathering what run {notice.origin} has done, to take it over.",
+        ]
 
     def _finished(self, notice: RunFinished) -> str:
-        took = duration_text(notice.seconds)
         if notice.ok:
-            return self._paint.green(f"Run {notice.run.number} is done, in {took}.")
+            return self._paint.green(finished_words(notice))
         if notice.interrupted:
-            return self._paint.yellow(f"Run {notice.run.number} was ended: {notice.why}.")
-        return self._paint.red(f"Run {notice.run.number} failed, after {took}.")
-
-
-class JsonObserver:
-    """One JSON object a line: ``{"event": "task_ended", "at": …, …}``."""
-
-    progress_every_s: float | None = 1.0
-
-    def __init__(self, out: TextIO | None = None) -> None:
-        import msgspec
-
-        self._out = out or sys.stdout
-        self._encode: Callable[[object], bytes] = msgspec.json.encode
-        self._splitter = LineSplitter()
-        self._lock = threading.Lock()
-        self._run: RunId | None = None
-
-    def notice(self, notice: Notice) -> None:
-        """Write the object of ``notice``; a task's output as one object a line of it."""
-        import msgspec
-
-        if isinstance(notice, RunBegan):
-            self._run = notice.run
-        name = _snake_case(type(notice).__name__)
-        with self._lock:
-            if isinstance(notice, Output):
-                texts = self._splitter.lines(notice.job, notice.stream, notice.data)
-                facts = {"job": notice.job._asdict(), "step": notice.step, "at": notice.at}
-                for text in texts:
-                    self._write({"event": name, **facts, "stream": notice.stream, "text": text})
-                return
-            fields = msgspec.to_builtins(notice)
-            for key in ("job", "run"):
-                value = getattr(notice, key, None)
-                if value is not None:
-                    fields[key] = value._asdict()
-            self._write({"event": name, **fields})
-
-    def _write(self, fields: dict[str, object]) -> None:
-        self._out.write(self._encode(fields).decode() + "\n")
-        self._out.flush()
-
-
-def failure_words(outcome: Outcome) -> str:
-    """'user error: ValueError: bad', 'signal: Ended by SIGSEGV (segmentation fault).'"""
-    cause = outcome.cause.value.replace("_", " ")
-    return f"{cause}: {outcome.message}" if outcome.message else cause
-
-
-def _ended_words(notice: TaskEnded) -> str:
-    took = duration_text(notice.seconds)
-    if notice.is_caught:
-        return f"Task failed and was caught, after {took}."
-    return f"Task is done, in {took}."
-
-
-def _retry_words(notice: TaskRetries) -> str:
-    wait = notice.next_at - notice.at
-    when = f"in {duration_text(wait)}" if wait > 0.5 else "now"
-    return (
-        f"Attempt {notice.job.attempt + 1} failed: {failure_words(notice.outcome)} "
-        f"The next one starts {when}."
-    )
-
-
-def _began_words(notice: RunBegan) -> str:
-    if notice.origin is not None:
-        return f"Run {notice.run.number} of {notice.run.flow} resumes run {notice.origin}."
-    return f"Run {notice.run.number} of {notice.run.flow} begins."
-
-
-def _last_state(line: bytes) -> str:
-    text = line.rstrip(b"\r")
-    return text[text.rfind(b"\r") + 1 :].decode("utf-8", "replace")
-
-
-def _snake_case(name: str) -> str:
-    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
+            return self._paint.yellow(finished_words(notice))
+        return self._paint.red(finished_words(notice))

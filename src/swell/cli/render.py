@@ -8,14 +8,24 @@ import time
 
 from swell.errors import SwellError
 
-_RED, _YELLOW, _GREEN, _DIM, _BOLD, _RESET = (
+_RED, _YELLOW, _GREEN, _CYAN, _DIM, _BOLD, _RESET = (
     "\033[31m",
     "\033[33m",
     "\033[32m",
+    "\033[36m",
     "\033[2m",
     "\033[1m",
     "\033[0m",
 )
+
+_STYLES = {
+    "red": _RED,
+    "yellow": _YELLOW,
+    "green": _GREEN,
+    "cyan": _CYAN,
+    "dim": _DIM,
+    "bold": _BOLD,
+}
 
 
 class Paint:
@@ -46,6 +56,10 @@ class Paint:
     def bold(self, text: str) -> str:
         """For headings."""
         return self._wrap(_BOLD, text)
+
+    def styled(self, text: str, style: str) -> str:
+        """``text`` in the style of that name; '' is none."""
+        return self._wrap(_STYLES[style], text) if style else text
 
 
 def paint_for(stream: object, *, no_color: bool) -> Paint:
@@ -96,10 +110,12 @@ class Stamps:
 
 
 def duration_text(seconds: float) -> str:
-    """'0.3 s', '42 s', '3 min 20 s', '2 h 5 min'."""
-    if seconds < 10:
+    """'12 ms', '0.3 s', '42 s', '3 min 20 s', '2 h 5 min'."""
+    if seconds < 0.0995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 9.95:
         return f"{seconds:.1f} s"
-    if seconds < 60:
+    if seconds < 59.5:
         return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:

@@ -8,14 +8,15 @@ from typing import Any
 
 import click
 
+from swell.cli.again import Again, command_again
 from swell.cli.app import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
 from swell.cli.at_hand import flow_of, settled, top_params
-from swell.cli.failure import report_failure
 from swell.cli.render import paint_for
 from swell.errors import UsageError
 from swell.scheduler.observe import Observer
 from swell.session.flow import FlowAtHand, SettledFlow
 from swell.session.run import RunOrder, RunResult, run_flow
+from swell.settings import Settings
 
 OWN_OPTIONS = ("keep-going", "isolation", "json")
 """Options that swell adds: a script's parameter of that name wins."""
@@ -175,19 +176,25 @@ def _perform(
     ctx: click.Context, flow: SettledFlow, order: RunOrder, options: dict[str, Any]
 ) -> int:
     settings = flow.at_hand.settings
-    observer = _observer(flow.at_hand, as_json=bool(_own(options, top_params(ctx), "json")))
+    taken = {parameter.name for parameter in flow.at_hand.parameters().values()}
+    again = command_again(ctx, [option.name or "" for option in _run_options(taken)])
+    as_json = bool(_own(options, top_params(ctx), "json"))
+    observer = _observer(ctx, settings, again, as_json=as_json)
     result = run_flow(flow, order, observer, settings)
     if result.end.store_error is not None:
         raise result.end.store_error
-    return _exit_code(flow.at_hand, result)
+    return _exit_code(flow.at_hand, result, again)
 
 
-def _exit_code(at_hand: FlowAtHand, result: RunResult) -> int:
+def _exit_code(at_hand: FlowAtHand, result: RunResult, again: Again) -> int:
     import signal
 
     if result.end.ok:
         return EXIT_OK
-    report_failure(at_hand, result, paint_for(sys.stderr, no_color=at_hand.settings.no_color))
+    from swell.cli.failure import report_failure
+
+    paint = paint_for(sys.stderr, no_color=at_hand.settings.no_color)
+    report_failure(at_hand, result, again, paint)
     if result.signal == signal.SIGINT:
         return EXIT_INTERRUPTED
     if result.signal is not None:
@@ -197,9 +204,18 @@ def _exit_code(at_hand: FlowAtHand, result: RunResult) -> int:
     return EXIT_INTERRUPTED if result.end.interrupted else EXIT_FAILED
 
 
-def _observer(at_hand: FlowAtHand, *, as_json: bool) -> Observer:
-    from swell.cli.progress import JsonObserver, PlainObserver
-
+def _observer(ctx: click.Context, settings: Settings, again: Again, *, as_json: bool) -> Observer:
+    """JSON if asked for, a live view on a terminal that can draw one, else plain lines."""
     if as_json:
+        from swell.cli.progress_json import JsonObserver
+
         return JsonObserver()
-    return PlainObserver(paint_for(sys.stdout, no_color=at_hand.settings.no_color))
+    paint = paint_for(sys.stdout, no_color=settings.no_color)
+    is_quiet = bool(top_params(ctx)["quiet"])
+    if sys.stdout.isatty() and settings.term not in ("", "dumb"):
+        from swell.cli.live import LiveObserver
+
+        return LiveObserver(paint, sys.stdout, logs_command=again.logs(), is_quiet=is_quiet)
+    from swell.cli.progress import PlainObserver
+
+    return PlainObserver(paint, is_quiet=is_quiet)

@@ -54,7 +54,9 @@ from swell.scheduler.observe import (
     TaskFailed,
     TaskRetries,
     TasksAdopted,
+    TasksEnding,
 )
+from swell.scheduler.ready import StepCounts
 from swell.scheduler.state import RunState
 from swell.scheduler.writer import Entry, FactWriter, WriteFailed, Written
 from swell.seams.backend import Backend
@@ -107,13 +109,14 @@ class Inbox:
 
 
 class RunEnd(msgspec.Struct, frozen=True):
-    """How a run ended; ``store_error`` is set when the metadata store gave up."""
+    """How a run ended, and where its steps stood; ``store_error``: the store gave up."""
 
     ok: bool
     interrupted: bool
     why: str
     failures: tuple[TaskFailed, ...]
     store_error: Exception | None = None
+    counts: dict[str, StepCounts] = {}
 
 
 class RunLoop:
@@ -157,7 +160,7 @@ class RunLoop:
         self._decide([RunStarted(started_at)])
         while self._finish is None:
             now = self._clock()
-            events = self._events_of(self._inbox.take(self._patience_s(now)))
+            events = self._events_of(self._inbox.take(self._patience_s(now, next_progress)))
             now = self._clock()
             if self._wake_at is not None and now >= self._wake_at:
                 self._wake_at = None
@@ -172,12 +175,12 @@ class RunLoop:
                 self._observer.notice(Progress(now, self._state.counts()))
         return self._end(started_at, self._finish)
 
-    def _patience_s(self, now: float) -> float:
+    def _patience_s(self, now: float, next_progress: float) -> float:
         limits = [HEARTBEAT_S]
         if self._wake_at is not None:
             limits.append(max(0.0, self._wake_at - now))
         if self._observer.progress_every_s is not None:
-            limits.append(self._observer.progress_every_s)
+            limits.append(max(0.0, next_progress - now))
         return min(limits)
 
     def _end(self, started_at: float, finish: Finish) -> RunEnd:
@@ -198,6 +201,7 @@ class RunLoop:
             why=finish.why,
             failures=tuple(self._failures),
             store_error=self._store_error,
+            counts=self._state.counts(),
         )
         self._observer.notice(Progress(now, self._state.counts()))
         self._observer.notice(
@@ -320,6 +324,7 @@ class RunLoop:
                 self._writer.put(entry)
                 self._observer.notice(TasksAdopted(command.step, now, pairs))
             case CancelAttempts():
+                self._observer.notice(TasksEnding(now, len(command.jobs), command.why))
                 for backend in self._backends.values():
                     backend.cancel(command.jobs, command.why)
             case RetryLater():
@@ -329,7 +334,8 @@ class RunLoop:
                     )
                 )
             case TaskFailedForGood():
-                failure = TaskFailed(command.job, command.step, now, command.outcome)
+                attempts = self._launching.plan(command.step).attempts
+                failure = TaskFailed(command.job, command.step, now, command.outcome, attempts)
                 self._failures.append(failure)
                 self._observer.notice(failure)
             case SplitOpened():

@@ -60,12 +60,24 @@ class TaskRetries(msgspec.Struct, frozen=True):
 
 
 class TaskFailed(msgspec.Struct, frozen=True):
-    """A task is out of attempts, or was ended with the run."""
+    """A task is out of attempts, or was ended with the run.
+
+    ``attempts`` is how many it had by its step's plan.
+    """
 
     job: JobId
     step: str
     at: float
     outcome: Outcome
+    attempts: int = 1
+
+
+class TasksEnding(msgspec.Struct, frozen=True):
+    """``num`` attempts that run are being ended, because of ``why``."""
+
+    at: float
+    num: int
+    why: str
 
 
 class ChildrenOpened(msgspec.Struct, frozen=True):
@@ -122,6 +134,7 @@ Notice = (
     | TaskEnded
     | TaskRetries
     | TaskFailed
+    | TasksEnding
     | ChildrenOpened
     | TasksAdopted
     | Output

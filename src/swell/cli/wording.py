@@ -1,0 +1,105 @@
+"""Sentences on what happens in a run: the same on a terminal, in a pipe and in the report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from swell.cli.render import count_text, duration_text
+from swell.model.cause import Cause
+from swell.model.record import Outcome
+from swell.scheduler.observe import RunFinished, TaskEnded, TaskFailed, TaskRetries, TasksEnding
+from swell.scheduler.ready import StepCounts
+
+_NAMES_SHOWN = 6
+
+
+def failure_words(outcome: Outcome) -> str:
+    """'ValueError: bad', 'timeout: It ran longer than …', 'host lost'; one line."""
+    message = first_line(outcome.message)
+    if outcome.cause is Cause.USER_ERROR and message:
+        return message
+    cause = outcome.cause.value.replace("_", " ")
+    return f"{cause}: {message}" if message else cause
+
+
+def first_line(text: str) -> str:
+    """The first line that says something; '…' marks that more follow."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not lines:
+        return ""
+    return f"{lines[0].strip()} …" if len(lines) > 1 else lines[0].strip()
+
+
+def sentence(text: str) -> str:
+    """``text`` with an end."""
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
+
+
+def was_ended(failure: TaskFailed) -> bool:
+    """Whether it did not fail by itself: it was ended with the run."""
+    return failure.outcome.cause is Cause.CANCELLED
+
+
+def ended_words(notice: TaskEnded) -> str:
+    """That an attempt ended well, or was caught."""
+    took = duration_text(notice.seconds)
+    if notice.is_caught:
+        return f"Task failed and was caught, after {took}."
+    return f"Task is done, in {took}."
+
+
+def failed_words(notice: TaskFailed) -> str:
+    """That a task is out of attempts, and whether some were left that it may not use."""
+    if was_ended(notice):
+        return f"Task was ended: {sentence(failure_words(notice.outcome))}"
+    words = f"Task failed: {sentence(failure_words(notice.outcome))}"
+    if not notice.outcome.retryable and notice.job.attempt + 1 < notice.attempts:
+        words += " It is not retried: its failure says that trying again cannot help."
+    return words
+
+
+def retry_words(notice: TaskRetries) -> str:
+    """That an attempt failed, and when the next one comes."""
+    wait = notice.next_at - notice.at
+    when = f"in {duration_text(wait)}" if wait > 0.5 else "now"
+    failure = sentence(failure_words(notice.outcome))
+    return f"Attempt {notice.job.attempt + 1} failed: {failure} The next one starts {when}."
+
+
+def ending_words(notice: TasksEnding) -> str:
+    """That running tasks are being ended."""
+    which = "is" if notice.num == 1 else "are"
+    return f"{count_text(notice.num, 'running task')} {which} being ended: {sentence(notice.why)}"
+
+
+def finished_words(notice: RunFinished) -> str:
+    """The last word on a run."""
+    number, took = notice.run.number, duration_text(notice.seconds)
+    if notice.ok:
+        return f"Run {number} is done, in {took}."
+    if notice.interrupted:
+        return f"Run {number} was ended after {took}: {sentence(notice.why)}"
+    return f"Run {number} failed, after {took}."
+
+
+def status_words(counts: Mapping[str, StepCounts], steps: Sequence[str]) -> str:
+    """What runs, what waits, and which of ``steps`` have not begun; '' when all is over."""
+    parts = [
+        f"{step}: {count.running:,} running, {count.waiting:,} waiting"
+        for step, count in counts.items()
+        if count.running or count.waiting
+    ]
+    if not parts:
+        return ""
+    ahead = [step for step in steps if step not in counts or not counts[step].total]
+    if ahead:
+        parts.append(f"not begun: {some_of(ahead)}")
+    return f"{'; '.join(parts)}."
+
+
+def some_of(names: Iterable[str], shown: int = _NAMES_SHOWN) -> str:
+    """'a, b, c' or 'a, b, c and 12 more'."""
+    all_names = list(names)
+    if len(all_names) <= shown + 1:
+        return ", ".join(all_names)
+    return f"{', '.join(all_names[:shown])} and {len(all_names) - shown:,} more"

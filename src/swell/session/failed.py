@@ -1,0 +1,57 @@
+"""What the store knows of a task that failed, for the report on its run."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import msgspec
+
+from swell.datastore.items import item_text
+from swell.datastore.local import LocalStorage
+from swell.model.facts import TaskCreated
+from swell.model.ids import JobId, RunId
+from swell.model.record import Split
+from swell.session.reading import LocalStores
+
+
+class ForeachPlace(msgspec.Struct, frozen=True):
+    """A task's place in one foreach around it; ``item`` is a short text, '' if unknown."""
+
+    var: str
+    index: int
+    num: int
+    item: str
+
+
+def foreach_places(stores: LocalStores, run: RunId, step: str, task: str) -> list[ForeachPlace]:
+    """The foreaches around ``step/task``, outermost first. Raises MetadataError, StoreError."""
+    found = stores.metastore.tasks(run, step, task)
+    if not found:
+        return []
+    created = found[0].created
+    storage = LocalStorage(stores.place.blobs)
+    places = []
+    opened_by = [place.rpartition(":")[0] for place in created.path_text.split(",") if place]
+    for depth, (split_step, index) in enumerate(zip(opened_by, created.indices, strict=False)):
+        split = _split(stores, created, split_step, depth)
+        if split is not None:
+            text = "" if split.is_gang else item_text(storage, split.items.ref(index))
+            places.append(ForeachPlace(split.var, index, split.num, text))
+    return places
+
+
+def _split(stores: LocalStores, created: TaskCreated, step: str, depth: int) -> Split | None:
+    """The foreach that ``step`` opened around a task, its ``depth`` outer indices the same."""
+    for fact in stores.metastore.tasks(created.run, step):
+        if fact.created.indices == created.indices[:depth]:
+            for attempt in stores.metastore.attempts(created.run, step, fact.created.task):
+                outcome = attempt.outcome
+                if outcome is not None and outcome.transition is not None:
+                    return outcome.transition.split
+    return None
+
+
+def last_lines(stores: LocalStores, run: RunId, job: JobId, num: int) -> list[bytes]:
+    """The last ``num`` lines that ``job`` printed, carriage returns in them. Raises StoreError."""
+    lines = stores.logs(run).lines(job.task, job.attempt)
+    return list(deque((line.text for line in lines if line.stream != "system"), maxlen=num))
