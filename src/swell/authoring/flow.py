@@ -59,8 +59,13 @@ class Flow:
         ``self.next({"x": self.a, "y": self.b}, condition="kind")``. Raises
         InvalidNextException, and RuntimeError where a switch has no case for its value.
         """
-        from swell.authoring.transition import Call, choose
+        from swell.authoring.transition import Call, choose, plain_choice
 
+        machinery = self.__swell__
+        if machinery.chosen is None and not keywords and machinery.node is not None:
+            machinery.chosen = plain_choice(self, machinery.node, targets)
+            if machinery.chosen is not None:
+                return
         caller = sys._getframe(1)
         call = Call(targets, keywords, caller.f_code.co_filename, caller.f_lineno)
         self.__swell__.chosen = choose(self, call)

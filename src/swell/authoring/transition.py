@@ -65,6 +65,21 @@ class Call(NamedTuple):
     line: int | None
 
 
+def plain_choice(flow: Any, node: Node, targets: tuple[Any, ...]) -> Chosen | None:
+    """The short way for ``self.next(self.a)`` as the source says it; None for all else."""
+    if len(targets) != 1 or len(node.targets) != 1 or node.foreach_var or node.num_parallel:
+        return None
+    function = getattr(targets[0], "__func__", None)
+    name = node.targets[0]
+    if function is None or function.__name__ != name or targets[0].__self__ is not flow:
+        return None
+    if getattr(type(flow), name, None) is not function:
+        return None
+    if declared_next(getattr(type(flow), node.name)) is not None:
+        return None
+    return Chosen(node.targets)
+
+
 def choose(flow: Any, call: Call) -> Chosen:
     """What a call written in a step's code means.
 

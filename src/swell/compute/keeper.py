@@ -15,7 +15,16 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from swell.compute import hygiene
-from swell.compute.channel import Begin, Begun, Channel, Ended, Kill, SetUp, keeper_end
+from swell.compute.channel import (
+    Begin,
+    Begun,
+    Channel,
+    Ended,
+    FromKeeper,
+    Kill,
+    SetUp,
+    keeper_end,
+)
 from swell.compute.kernel import (
     adopt_orphans,
     children_of,
@@ -28,6 +37,7 @@ FIRST_FD = 256
 """The keeper's own descriptors stand from here on, so that a child closes them at once."""
 _FD_LIMIT = 1 << 16
 _KILL_WAIT_S = 10.0
+_BEGUN_WAIT_MS = 4
 
 Attempt = Callable[[bytes, Callable[[], None]], bytes]
 """(encoded Launch, sign of life) → encoded AttemptResult; called in the forked child."""
@@ -83,6 +93,7 @@ class Keeper:
         self._fresh_argv: tuple[str, ...] = ()
         self._highest_fd = FIRST_FD
         self._orphans: set[int] = set()
+        self._begun: list[Begun] = []
         self._die_with_parent = prepare_to_die_with_parent()
 
     def serve(self) -> None:
@@ -107,7 +118,11 @@ class Keeper:
             kill_descendants()
 
     def _serve_once(self, poller: select.poll, wake_read: int) -> bool:
-        for fd, _event in poller.poll():
+        # A task of a few milliseconds is told in one message: its driver wakes up once.
+        ready = poller.poll(_BEGUN_WAIT_MS if self._begun else None)
+        if not ready:
+            self._channel.send(*self._take_begun())
+        for fd, _event in ready:
             if fd == wake_read:
                 os.read(wake_read, 4096)
                 self._reap()
@@ -129,6 +144,10 @@ class Keeper:
                             hygiene.prepare_to_fork(self._warm)
         return True
 
+    def _take_begun(self) -> list[Begun]:
+        begun, self._begun = self._begun, []
+        return begun
+
     # --- starting ------------------------------------------------------------
 
     def _begin(self, begin: Begin) -> None:
@@ -144,7 +163,7 @@ class Keeper:
         except OSError:
             pass  # it has done so itself, or is already gone
         self._pids[pid] = begin.lane
-        self._channel.send(Begun(begin.lane, pid))
+        self._begun.append(Begun(begin.lane, pid))
 
     def _receive_lane(self) -> None:
         number, fds, _flags, _address = socket.recv_fds(self._lane_socket, 8, 3)
@@ -221,6 +240,7 @@ class Keeper:
                 ended.append((lane, pid, status, usage))
         if not ended:
             return
+        messages: list[FromKeeper] = [*self._take_begun()]
         strangers = children_of(os.getpid()) - self._pids.keys() - {e[1] for e in ended}
         is_shared = bool(strangers - self._orphans)
         self._orphans |= strangers
@@ -228,7 +248,8 @@ class Keeper:
             if is_shared:
                 self._forget(lane)
             cpu_s = usage.ru_utime + usage.ru_stime
-            self._channel.send(Ended(lane, pid, status, usage.ru_maxrss, cpu_s, is_shared))
+            messages.append(Ended(lane, pid, status, usage.ru_maxrss, cpu_s, is_shared))
+        self._channel.send(*messages)
 
     def _forget(self, lane: int) -> None:
         """An orphan may hold this lane's pipes: the driver retires it and opens another."""

@@ -18,6 +18,7 @@ from swell.model.wire import decode_context, decode_launch, encode
 from swell.session.flow import FlowAtHand
 from swell.session.looking import look_from_task
 from swell.session.task_store import TaskStore
+from swell.session.warm_up import warm_up
 from swell.settings import Settings, mark_task
 from swell.task.runner import AttemptRunner, FlowInForce
 
@@ -31,6 +32,7 @@ def prepare_attempts(
         context = decode_context(encoded)
         mark_task(context.run)
         runner = _runner(force, context, is_debug=is_debug)
+        warm_up(TaskStore(LocalStorage(context.datastore), context.script), context)
 
         def attempt(launch: bytes, alive: Callable[[], None]) -> bytes:
             return encode(runner.run(decode_launch(launch), alive))

@@ -6,13 +6,16 @@ it too (a ContextVar would hide it from them). The task runner alone sets and re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 
 _ALWAYS = (
     "flow_name run_id step_name task_id retry_count origin_run_id pathspec task run "
     "namespace username tags tempdir parameter_names graph"
 ).split()
+
+
+Source = Callable[[], tuple[Mapping[str, object], Mapping[str, Callable[[], object]]]]
+"""Gives the facts of a task, and those that are made only when asked for."""
 
 
 class Current:
@@ -26,7 +29,8 @@ class Current:
 
     def __init__(self) -> None:
         self._facts: dict[str, object] | None = None
-        self._late: dict[str, Callable[[], object]] = {}
+        self._source: Source | None = None
+        self._late: Mapping[str, Callable[[], object]] = {}
 
     @property
     def is_running_flow(self) -> bool:
@@ -38,8 +42,9 @@ class Current:
             raise AttributeError(name)
         facts = self._facts
         if facts is not None:
-            if name in self._late:
-                facts[name] = self._late.pop(name)()
+            self._ask_source()
+            if name not in facts and name in self._late:
+                facts[name] = self._late[name]()
             if name in facts:
                 return facts[name]
         if name in _ALWAYS:
@@ -49,6 +54,13 @@ class Current:
             f"'current' has no '{name}' {where}. Some fields come with a decorator: "
             "project_name with @project, card with @card, parallel with @parallel."
         )
+
+    def _ask_source(self) -> None:
+        source, self._source = self._source, None
+        if source is not None and self._facts is not None:
+            known, self._late = source()
+            for name, value in known.items():
+                self._facts.setdefault(name, value)
 
     def __contains__(self, name: str) -> bool:
         try:
@@ -64,17 +76,16 @@ class Current:
 current = Current()
 
 
-@contextmanager
-def running(
-    facts: Mapping[str, object], late: Mapping[str, Callable[[], object]]
-) -> Iterator[dict[str, object]]:
-    """Make ``current`` answer with ``facts``, and with ``late`` ones when first asked.
+class Running:
+    """While entered, ``current`` answers for one task; gives the mapping for decorators to
+    add to. ``source`` is asked only if the step asks ``current`` for anything."""
 
-    Yields the mapping behind it, for decorators to add to.
-    """
-    before = current._facts, current._late
-    current._facts, current._late = dict(facts), dict(late)
-    try:
-        yield current._facts
-    finally:
-        current._facts, current._late = before
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def __enter__(self) -> dict[str, object]:
+        current._facts, current._source, current._late = {}, self._source, {}
+        return current._facts
+
+    def __exit__(self, *_: object) -> None:
+        current._facts, current._source, current._late = None, None, {}

@@ -31,7 +31,7 @@ from swell.model.record import (
 )
 from swell.model.wire import decode_record, encode
 from swell.task.context import AttemptContext
-from swell.task.current import running
+from swell.task.current import Running
 from swell.task.door import Comparer, TaskDoor
 from swell.task.inputs import JoinInputs
 from swell.task.stack_text import NAME as FOREACH_STACK
@@ -141,7 +141,7 @@ class AttemptRunner:
         flow_object.bind(flow, door, node)
         join = JoinInputs(inputs, launch.stack, self.store, run.flow) if node.is_join else None
         attempt = _Attempt(self, launch, node, flow, door)
-        with running(self._facts(launch), self._late_facts(launch)) as current:
+        with Running(lambda: (self._facts(launch), self._late_facts(launch))) as current:
             context = AttemptContext(flow, join, launch, run, current)
             if launch.stack:
                 text = foreach_stack_text(launch.stack, self.store.item_text)
@@ -197,13 +197,15 @@ class _Attempt:
 
     def execute(self, context: AttemptContext) -> BaseException | None:
         """Call the step inside its decorators; the exception it ended with, if any."""
-        decorators = in_entering_order(self.runner.force.decorators.get(self.launch.step, ()))
+        decorators = self.runner.force.decorators.get(self.launch.step, ())
         try:
             if self.launch.fallback is not None:
                 _record_fallback(decorators, context)
+            elif not decorators:
+                self._call_step(context)
             else:
                 with ExitStack() as entered:
-                    for decorator in decorators:
+                    for decorator in in_entering_order(decorators):
                         entered.enter_context(decorator.around(context))
                     self._call_step(context)
             if context.caught is not None:
