@@ -201,6 +201,12 @@ class SqliteMetastore:
                     _end_run(db, key, batch.ended)
 
         self._changing(write)
+        if not os.path.exists(self._path):
+            # The open file takes commits for ever; with its name gone nobody reads them.
+            raise MetadataError(
+                f"The metadata database {self._path} was removed while it was in use.",
+                remedy="Put it back if you can; runs that had begun before are lost with it.",
+            )
 
     def heartbeat(self, run: RunId, at: float) -> None:
         self._changing(

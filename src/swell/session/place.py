@@ -10,7 +10,10 @@ from swell.settings import Settings
 
 FOLDER = ".swell"
 MARK = "store.toml"
-_MARK_TEXT = "# This folder is a swell store: metadata, artifacts and logs of runs.\nformat = 1\n"
+FORMAT = 1
+_MARK_TEXT = (
+    f"# This folder is a swell store: metadata, artifacts and logs of runs.\nformat = {FORMAT}\n"
+)
 
 
 class Place(NamedTuple):
@@ -49,7 +52,17 @@ class Place(NamedTuple):
 
 def find_place(settings: Settings, script: str | None, cwd: str) -> Place:
     """The store in force: the setting, else the nearest upwards of ``cwd``, else beside
-    ``script`` (a path; None: in ``cwd``). It need not exist yet."""
+    ``script`` (a path; None: in ``cwd``). It need not exist yet.
+
+    Raises StoreError for a store of a newer swell.
+    """
+    place = _place_in_force(settings, script, cwd)
+    if place.exists:
+        _check_format(place)
+    return place
+
+
+def _place_in_force(settings: Settings, script: str | None, cwd: str) -> Place:
     if settings.root:
         return Place(os.path.abspath(os.path.expanduser(settings.root)))
     folder = os.path.abspath(cwd)
@@ -65,9 +78,35 @@ def find_place(settings: Settings, script: str | None, cwd: str) -> Place:
     return Place(os.path.join(beside, FOLDER))
 
 
+def _check_format(place: Place) -> None:
+    path = os.path.join(place.root, MARK)
+    try:
+        with open(path, encoding="utf-8") as mark:
+            lines = mark.read().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(
+            f"{path}, which says what the store {place.root} is, cannot be read: {error}.",
+            remedy=f"Make it readable; for this swell it says 'format = {FORMAT}'.",
+        ) from error
+    given = [line.partition("=")[2].strip() for line in lines if line.startswith("format")]
+    if given == [str(FORMAT)]:
+        return
+    found = f"format {given[0]}" if given and given[0] else "no format"
+    raise StoreError(
+        f"The store {place.root} has {found}, and this swell reads format {FORMAT}: "
+        "it belongs to a newer version.",
+        remedy="Upgrade swell, or set SWELL_ROOT to another folder.",
+    )
+
+
 def make_place(place: Place) -> None:
-    """Make the folder a store if it is none. Raises StoreError."""
+    """Make the folder a store if it is none. Raises StoreError where it cannot be written."""
     if place.exists:
+        if not os.access(place.root, os.W_OK | os.X_OK):
+            raise StoreError(
+                f"The store folder {place.root} cannot be written.",
+                remedy="Get permission to write there, or set SWELL_ROOT to another folder.",
+            )
         return
     try:
         os.makedirs(place.root, exist_ok=True)

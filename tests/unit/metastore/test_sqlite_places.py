@@ -151,6 +151,18 @@ def limited_to(pages: int) -> Callable[..., sqlite3.Connection]:
     return connect
 
 
+def test_a_database_that_is_removed_under_a_run_is_told_at_the_next_commit(
+    tmp_path: Path,
+) -> None:
+    store = open_metastore(tmp_path / "m.db")
+    run = store.create_run(new_run()).id
+    (tmp_path / "m.db").unlink()
+
+    with pytest.raises(MetadataError, match="was removed while it was in use"):
+        store.commit([TaskCreated(run, "start", "1", 1.0)])
+    store.close()
+
+
 def test_a_full_disk_is_told_and_keeps_what_was_committed(tmp_path: Path) -> None:
     path = tmp_path / "m.db"
     store = open_metastore(path, connect=limited_to(40))
