@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     from swell.helpers.parsers import requirements_txt_parser as requirements_txt_parser
     from swell.helpers.parsers import yaml_parser as yaml_parser
     from swell.helpers.profile import profile as profile
-    from swell.runner import NBRunner as NBRunner
-    from swell.runner import Runner as Runner
+    from swell.programs.notebook import NBRunner as NBRunner
+    from swell.programs.runner import Runner as Runner
     from swell.script import FlowSpec as FlowSpec
     from swell.session.notebook import DataArtifact as DataArtifact
     from swell.session.notebook import Flow as Flow
@@ -99,7 +99,8 @@ _PLACES = {
     "helpers.parallel": "parallel_imap_unordered parallel_map",
     "helpers.parsers": "pyproject_toml_parser requirements_txt_parser yaml_parser",
     "helpers.profile": "profile",
-    "runner": "NBRunner Runner",
+    "programs.notebook": "NBRunner",
+    "programs.runner": "Runner",
     "script": "FlowSpec",
     "session.notebook": "DataArtifact Flow Metaflow Run Step Swell Task "
     "default_metadata default_namespace get_cards get_metadata get_namespace metadata namespace",

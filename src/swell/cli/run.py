@@ -11,6 +11,7 @@ import click
 from swell.cli.again import Again, command_again
 from swell.cli.app import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
 from swell.cli.at_hand import flow_of, settled, top_params
+from swell.cli.given import take_given
 from swell.cli.render import paint_for
 from swell.errors import UsageError
 from swell.scheduler.observe import Observer
@@ -38,7 +39,10 @@ def run_command(ctx: click.Context) -> click.Command:
             help="Namespace for client calls in tasks; empty: all.",
         ),
     ]
-    return click.Command("run", params=options, callback=_run, help="Run the flow.")
+    command = click.Command("run", params=options, callback=_run, help="Run the flow.")
+    separators = {p.key: p.separator for p in parameters.values() if p.separator is not None}
+    take_given(ctx, command, separators)
+    return command
 
 
 def resume_command(ctx: click.Context) -> click.Command:
@@ -56,12 +60,14 @@ def resume_command(ctx: click.Context) -> click.Command:
         ),
         *_run_options(set()),
     ]
-    return click.Command(
+    command = click.Command(
         "resume",
         params=options,
         callback=_resume,
         help="Run again what failed in an earlier run, and all behind it.",
     )
+    take_given(ctx, command, {})
+    return command
 
 
 def _run_options(taken: set[str]) -> list[click.Parameter]:
