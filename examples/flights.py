@@ -85,8 +85,8 @@ class FlightsFlow(FlowSpec):
     def end(self):
         best, worst = self.table.iloc[0], self.table.iloc[-1]
         self.headline = (
-            f"Nine flights in ten arrive within {best.bad_day:.0f} minutes of plan with"
-            f" {best.carrier}, within {worst.bad_day:.0f} with {worst.carrier}."
+            f"Nine flights in ten of {best.carrier} arrive within {best.bad_day:.0f} minutes"
+            f" of plan, of {worst.carrier} within {worst.bad_day:.0f}."
         )
         print(f"{self.table['flights'].sum():,} flights, {len(self.table)} carriers")
         print(self.headline)
