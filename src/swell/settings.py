@@ -89,6 +89,7 @@ class Settings(msgspec.Struct, frozen=True):
     attempt: str | None = None
     term: str = ""
     no_color: bool = False
+    has_display: bool = False
 
     @property
     def is_debug(self) -> bool:
@@ -107,6 +108,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         attempt=env.get(ATTEMPT_VARIABLE),
         term=env.get("TERM", ""),
         no_color=bool(env.get("NO_COLOR")),
+        has_display=bool(env.get("DISPLAY") or env.get("WAYLAND_DISPLAY")),
     )
 
 

@@ -87,7 +87,12 @@ def run_app(
         say_error("Interrupted.")
         code = EXIT_INTERRUPTED
     except click.UsageError as error:
-        say_error(_usage_text(error, paint.red(UsageError.headline), name))
+        is_help = type(error).__name__ == "NoArgsIsHelpError"  # click 8.2 and later
+        say_error(
+            error.format_message()
+            if is_help
+            else _usage_text(error, paint.red(UsageError.headline), name)
+        )
         code = EXIT_USAGE
     except click.ClickException as error:
         say_error(f"{paint.red('Error')}: {error.format_message()}")

@@ -121,12 +121,18 @@ def _accepted_options() -> list[click.Parameter]:
         click.Option(["--package-suffixes"], default=".py", hidden=True),
         click.Option(["--event-logger"], hidden=True),
         click.Option(["--monitor"], hidden=True),
+        click.Option(["--given", "given_file"], hidden=True),
     ]
 
 
 @click.pass_context
 def _without_command(ctx: click.Context, /, **options: Any) -> None:
-    del options
+    at_hand = ctx.obj
+    if options["datastore_root"]:
+        import msgspec
+
+        root = options["datastore_root"]
+        at_hand.settings = msgspec.structs.replace(at_hand.settings, root=root)
     if ctx.invoked_subcommand is None:
         command = ctx.command
         assert isinstance(command, LazyGroup)

@@ -148,7 +148,8 @@ def _refuse_unknown_step(stores: Stores, run: RunFact, step: str) -> None:
         graph = run_graph(run)
         if graph is not None and step in graph.nodes:
             raise NotFound(
-                f"Step '{step}' of run {run.id} has not begun.", remedy=error.remedy
+                f"Step '{step}' of run {run.id} has not begun.",
+                remedy=near("Steps that have", step, _begun(stores, run)) or error.remedy,
             ) from error
         task = stores.metastore.tasks(run.id, task=step) if step.isdecimal() else []
         if task:
@@ -162,6 +163,11 @@ def _refuse_unknown_step(stores: Stores, run: RunFact, step: str) -> None:
             f"Run {run.id} has no step '{step}'.",
             remedy=near("Its steps are", step, known) or error.remedy,
         ) from error
+
+
+def _begun(stores: Stores, run: RunFact) -> list[str]:
+    names = [fact.name for fact in stores.metastore.steps(run.id)]
+    return [name for name in reversed(names) if name != PARAMETERS_STEP]
 
 
 def _is_number(text: str) -> bool:

@@ -1,0 +1,64 @@
+"""The `swell` command: looks at runs of all flows, starts new scripts, examines the machine."""
+
+from __future__ import annotations
+
+import click
+
+from swell.cli.app import LazyCommand, LazyGroup
+
+COMMANDS = {
+    "runs": LazyCommand("swell.cli.runs:runs_command", "List the latest runs."),
+    "show": LazyCommand(
+        "swell.cli.runs:show_command", "Show one run: steps, failures, parameters."
+    ),
+    "logs": LazyCommand("swell.cli.logs:logs_command", "Show what tasks printed."),
+    "artifacts": LazyCommand("swell.cli.runs:artifacts_command", "List artifacts, loading none."),
+    "card": LazyCommand("swell.cli.card:card_command", "Look at cards."),
+    "new": LazyCommand("swell.cli.new:new_command", "Write a starter script."),
+    "doctor": LazyCommand(
+        "swell.cli.doctor:doctor_command", "What this machine has, and what is missing."
+    ),
+    "version": LazyCommand("swell.cli.admin:version_command", "The version of swell."),
+}
+
+
+def swell_app() -> click.Group:
+    """The commands of `swell`; the object of their context is the Settings."""
+    return LazyGroup(
+        lazy=COMMANDS,
+        name="swell",
+        help="Look at runs of flows, and start new ones. A flow itself is run by its script: "
+        "python flow.py run.",
+        params=[
+            click.Option(["--quiet/--not-quiet"], default=False, help="No headings or hints."),
+            click.Option(
+                ["--version"],
+                is_flag=True,
+                is_eager=True,
+                expose_value=False,
+                callback=_print_version,
+                help="Print the version.",
+            ),
+        ],
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+def version_command(ctx: click.Context) -> click.Command:
+    """``swell version``."""
+    del ctx
+    return click.Command("version", callback=_version, help="Print the version of swell.")
+
+
+def _version() -> None:
+    from swell.version import VERSION
+
+    click.echo(f"swell {VERSION}")
+
+
+def _print_version(ctx: click.Context, option: click.Parameter, value: bool) -> None:
+    del option
+    if value and not ctx.resilient_parsing:
+        _version()
+        ctx.exit()

@@ -1,0 +1,210 @@
+"""`dump`: the artifacts of tasks, to be read or as a pickle."""
+
+from __future__ import annotations
+
+import pprint
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+
+from swell.cli.looking import Looking, looking_of, status_word, task_state
+from swell.cli.paths import Found, find_path
+from swell.cli.render import size_text
+from swell.cli.tables import cut, one_line, shown_width
+from swell.client.derived import DERIVED, derived_ref
+from swell.errors import CommandException, DataMissing, StoreError
+from swell.model.facts import RunStatus, TaskFact
+from swell.model.record import ArtifactRef, Outcome
+from swell.session.reading import LocalStores
+
+_PAGE_WIDTH = 100
+"""Where values are wrapped when the output is no terminal."""
+
+Refs = Mapping[str, ArtifactRef]
+
+
+def dump_command(ctx: click.Context) -> click.Command:
+    """``dump PATH``."""
+    del ctx
+    return click.Command(
+        "dump",
+        params=[
+            click.Argument(["path"]),
+            click.Option(
+                ["--private"], is_flag=True, help="Also artifacts that begin with an underscore."
+            ),
+            click.Option(
+                ["--max-value-size"],
+                type=click.IntRange(min=0),
+                default=1000,
+                show_default=True,
+                help="Show values of up to so many bytes; 0: names only.",
+            ),
+            click.Option(["--include"], metavar="A,B", help="Only these artifacts."),
+            click.Option(
+                ["--file"],
+                metavar="FILE",
+                help="Write all values to FILE, as a pickle of {'run/step/task': {name: value}}.",
+            ),
+        ],
+        callback=_dump,
+        help="Show the artifacts of a step's tasks, or of one task (PATH: run/step[/task]).",
+    )
+
+
+@click.pass_context
+def _dump(
+    ctx: click.Context,
+    /,
+    path: str,
+    private: bool,
+    max_value_size: int,
+    include: str | None,
+    file: str | None,
+) -> None:
+    looking = looking_of(ctx)
+    stores = looking.open()
+    found = find_path(stores, path, looking.flow)
+    only = frozenset(name.strip() for name in include.split(",")) if include else None
+    tasks = _refs_by_task(stores, found, private=private, only=only)
+    if only:
+        _tell_missing(looking, only, tasks)
+    if file is not None:
+        _write(looking, stores, found, tasks, file)
+        return
+    is_over = status_word(found.run) != RunStatus.RUNNING.value
+    for number, (fact, refs) in enumerate(tasks):
+        created = fact.created
+        heading = looking.path(found.run, created.step, created.task)
+        if not fact.ok:
+            heading += f" · {task_state(fact, run_is_over=is_over)}"
+        looking.heading(("\n" if number else "") + heading)
+        if not refs:
+            looking.say("(It has no such artifacts.)" if only else "(It has left no artifacts.)")
+        looking.print(_lines(looking, stores, refs, max_value_size))
+
+
+# --- which artifacts -------------------------------------------------------------------
+
+
+def _refs_by_task(
+    stores: LocalStores, found: Found, *, private: bool, only: frozenset[str] | None
+) -> list[tuple[TaskFact, Refs]]:
+    """Each task with its artifacts, sorted by name."""
+    one = None if found.task is None else [found.task]
+    stored = stores.metastore.records(found.run.id, step=found.step, tasks=one)
+    records = {record.job.task: record.record.artifacts for record in stored}
+    outcomes = _outcomes(stores, found) if private else {}
+    tasks: list[tuple[TaskFact, Refs]] = []
+    for fact in found.tasks:
+        task = fact.created.task
+        refs: dict[str, ArtifactRef] = {}
+        if task in outcomes:
+            for name in DERIVED:
+                refs[name] = derived_ref(name, stores, found.run, fact, outcomes[task])
+        refs.update(records.get(task, {}))
+        wanted = {
+            name: ref
+            for name, ref in sorted(refs.items())
+            if (private or not name.startswith("_")) and (only is None or name in only)
+        }
+        tasks.append((fact, wanted))
+    return tasks
+
+
+def _outcomes(stores: LocalStores, found: Found) -> dict[str, Outcome]:
+    attempts = stores.metastore.attempts(found.run.id, found.step, found.task)
+    return {one.job.task: one.outcome for one in attempts if one.outcome is not None}
+
+
+def _tell_missing(
+    looking: Looking, only: frozenset[str], tasks: list[tuple[TaskFact, Refs]]
+) -> None:
+    missing = only.difference(*(refs for _, refs in tasks))
+    for name in sorted(missing):
+        hint = " (--private shows those that begin with an underscore)" if name[:1] == "_" else ""
+        looking.say(f"No artifact '{name}' here{hint}.")
+
+
+# --- as text ---------------------------------------------------------------------------
+
+
+def _lines(looking: Looking, stores: LocalStores, refs: Refs, max_value_size: int) -> Iterator[str]:
+    """Name, size, type, value; a value of several lines stands below."""
+    paint = looking.paint
+    names = max(map(shown_width, refs), default=0)
+    sizes = max((len(size_text(ref.size)) for ref in refs.values()), default=0)
+    types = min(24, max((len(ref.type) for ref in refs.values()), default=0))
+    page = min(looking.width, 1000) if looking.width < 1000 else _PAGE_WIDTH
+    for name, ref in refs.items():
+        if max_value_size == 0:
+            yield name
+            continue
+        head = (
+            paint.bold(name + " " * (names - shown_width(name)))
+            + f"  {size_text(ref.size):>{sizes}}  "
+            + paint.dim(f"{ref.type:<{types}}")
+        )
+        taken = names + sizes + max(types, len(ref.type)) + 6
+        value = _value_lines(stores, ref, max_value_size, page, page - taken, looking)
+        if len(value) == 1 and shown_width(value[0]) <= max(page - taken, 16):
+            yield f"{head}  {value[0]}".rstrip()
+        else:
+            yield head.rstrip()
+            yield from (f"    {line}" for line in value)
+
+
+def _value_lines(
+    stores: LocalStores,
+    ref: ArtifactRef,
+    max_value_size: int,
+    page: int,
+    room: int,
+    looking: Looking,
+) -> list[str]:
+    if ref.size > max_value_size:
+        note = f"larger than {max_value_size:,} bytes: "
+        shown = cut(one_line(ref.preview), max(16, room - len(note)))
+        return [looking.paint.dim(note + shown)]
+    try:
+        value = stores.load(ref)
+        text = repr(value) if isinstance(value, str) else pprint.pformat(value, width=page - 4)
+    except DataMissing as error:
+        return [looking.paint.dim(f"{one_line(ref.preview)} (not loaded: {error.message})")]
+    except Exception as error:
+        # What the user's class raises in its own __setstate__ or __repr__.
+        what = error.message if isinstance(error, StoreError) else repr(error)
+        return [looking.paint.dim(f"{one_line(ref.preview)} (not loaded: {what})")]
+    return text.splitlines() or [""]
+
+
+# --- as a file -------------------------------------------------------------------------
+
+
+def _write(
+    looking: Looking,
+    stores: LocalStores,
+    found: Found,
+    tasks: list[tuple[TaskFact, Refs]],
+    file: str,
+) -> None:
+    import pickle
+
+    run = found.run.id.number
+    values: dict[str, dict[str, Any]] = {
+        f"{run}/{fact.created.step}/{fact.created.task}": {
+            name: stores.load(ref) for name, ref in refs.items()
+        }
+        for fact, refs in tasks
+    }
+    try:
+        with open(file, "wb") as out:
+            pickle.dump(values, out, protocol=pickle.HIGHEST_PROTOCOL)
+    except OSError as error:
+        raise CommandException(
+            f"{file} cannot be written: {error.strerror}.", remedy="Name a file that can be."
+        ) from error
+    looking.say(
+        f"The artifacts of {len(values):,} task{'' if len(values) == 1 else 's'} are in {file}."
+    )
