@@ -45,6 +45,8 @@ class FlightsFlow(FlowSpec):
 
     rows = Parameter("rows", type=int, help="read only so many flights, spread over the year")
 
+    busy = 100  # fewer flights in an hour of the day say little about it
+
     @step
     def start(self):
         flights = open_data("flights.csv.zip", usecols=COLUMNS).dropna()
@@ -69,7 +71,8 @@ class FlightsFlow(FlowSpec):
             # A flight that leaves a minute later arrives `slope` minutes later.
             "made_up": 1 - slope(departure, arrival),
         }
-        by_hour = flights.groupby("hour")["dep_delay"].quantile(0.75)
+        in_busy_hours = flights[flights.groupby("hour")["hour"].transform("size") >= self.busy]
+        by_hour = in_busy_hours.groupby("hour")["dep_delay"].quantile(0.75)
         self.by_hour = by_hour.rename("delay").reset_index().assign(carrier=self.names[self.input])
         self.next(self.compare)
 
@@ -98,7 +101,7 @@ class FlightsFlow(FlowSpec):
                 Markdown("## Delay on departure, by the hour: the day adds up"),
                 VegaChart.from_altair_chart(day(self.by_hour)),
                 Markdown("## The numbers"),
-                Table.from_dataframe(self.table.round(2)),
+                Table.from_dataframe(self.table.round(2), truncate=False),
             ]
         )
 
@@ -110,7 +113,9 @@ def bars(table: pandas.DataFrame) -> altair.Chart:
         .encode(
             x=altair.X("bad_day", title="nine flights in ten arrive within (minutes after plan)"),
             y=altair.Y("carrier", sort=None, title=None),
-            color=altair.Color("made_up", title="delay made up", scale={"scheme": "tealblues"}),
+            color=altair.Color(
+                "typical_delay", title="typical delay", scale={"scheme": "tealblues"}
+            ),
             tooltip=["carrier", "flights", "typical_delay", "bad_day", "made_up"],
         )
     )

@@ -75,7 +75,8 @@ def options_table(command: click.Command, context: click.Context) -> list[str]:
 def names_of(option: click.Option, context: click.Context) -> str:
     names = ", ".join(option.opts) + "".join(f"/{name}" for name in option.secondary_opts)
     takes_value = not (option.is_flag or option.count)
-    return f"{names} {option.make_metavar(context)}" if takes_value else names
+    metavar = option.make_metavar(context).removesuffix(" RANGE").replace("|", "\\|")
+    return f"{names} {metavar}" if takes_value else names
 
 
 def default_of(option: click.Option) -> str:
