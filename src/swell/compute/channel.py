@@ -43,14 +43,15 @@ ToKeeper = SetUp | Begin | Kill
 
 
 class Begun(msgspec.Struct, frozen=True, array_like=True, tag=0):
-    """The process of the attempt on ``lane`` exists."""
+    """The process of the attempt on ``lane`` exists since ``at`` (Unix seconds)."""
 
     lane: int
     pid: int
+    at: float
 
 
 class Ended(msgspec.Struct, frozen=True, array_like=True, tag=1):
-    """The attempt on ``lane`` ended and what was left of its group was killed.
+    """The attempt on ``lane`` ended ``at`` and what was left of its group was killed.
 
     ``status`` is a wait status; ``max_rss_kb`` and ``cpu_s`` come from the kernel.
     ``is_shared`` says that a process it left behind may still hold the lane's pipes.
@@ -58,6 +59,7 @@ class Ended(msgspec.Struct, frozen=True, array_like=True, tag=1):
 
     lane: int
     pid: int
+    at: float
     status: int
     max_rss_kb: int
     cpu_s: float

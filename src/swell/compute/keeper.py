@@ -163,7 +163,7 @@ class Keeper:
         except OSError:
             pass  # it has done so itself, or is already gone
         self._pids[pid] = begin.lane
-        self._begun.append(Begun(begin.lane, pid))
+        self._begun.append(Begun(begin.lane, pid, time.time()))
 
     def _receive_lane(self) -> None:
         number, fds, _flags, _address = socket.recv_fds(self._lane_socket, 8, 3)
@@ -240,6 +240,7 @@ class Keeper:
                 ended.append((lane, pid, status, usage))
         if not ended:
             return
+        now = time.time()
         messages: list[FromKeeper] = [*self._take_begun()]
         strangers = children_of(os.getpid()) - self._pids.keys() - {e[1] for e in ended}
         is_shared = bool(strangers - self._orphans)
@@ -248,7 +249,7 @@ class Keeper:
             if is_shared:
                 self._forget(lane)
             cpu_s = usage.ru_utime + usage.ru_stime
-            messages.append(Ended(lane, pid, status, usage.ru_maxrss, cpu_s, is_shared))
+            messages.append(Ended(lane, pid, now, status, usage.ru_maxrss, cpu_s, is_shared))
         self._channel.send(*messages)
 
     def _forget(self, lane: int) -> None:

@@ -37,7 +37,6 @@ NO_SIGN_OF_LIFE_S = 5.0
 _TICK_MS = 200
 
 
-
 class TaskOutput(NamedTuple):
     """Bytes of a task's ``stream`` ('stdout' or 'stderr') as they were read."""
 
@@ -154,15 +153,20 @@ class LocalBackend:
         """Processes here die with their driver: there is nothing to adopt."""
 
     def cancel(self, jobs: Collection[JobId], why: str) -> None:
-        """SIGTERM to the process groups of ``jobs``, SIGKILL 5 s later."""
+        """SIGTERM to the process groups of ``jobs``, SIGKILL 5 s later, or when asked again."""
         del why
         with self._lock:
             for job in jobs:
                 flight = self._flights.get(self._lane_of.get(job, -1))
-                if flight is not None and flight.ended_by is None:
+                if flight is None:
+                    continue
+                if flight.ended_by is None:
                     flight.ended_by = "cancel"
                     flight.kill_at = self._clock() + CANCEL_GRACE_S
                     self._kill(flight, signal.SIGTERM)
+                elif flight.ended_by == "cancel":
+                    flight.kill_at = self._clock()
+                    self._kill(flight, signal.SIGKILL)
 
     def close(self) -> None:
         """End every attempt and the keeper; returns when all of them are gone."""
@@ -246,13 +250,12 @@ class LocalBackend:
             flight.pid = begun.pid
             if flight.ended_by is not None:
                 self._kill(flight, signal.SIGTERM)
-        return JobUpdate(flight.launch.job, JobState.RUNNING, self._clock(), pid=begun.pid)
+        return JobUpdate(flight.launch.job, JobState.RUNNING, begun.at, pid=begun.pid)
 
     def _note_ended(self, ended: Ended) -> JobUpdate | None:
-        now = self._clock()
         flight = self._flights[ended.lane]
         job = flight.launch.job
-        self._flush(flight, flight.lane.drain(), now)
+        self._flush(flight, flight.lane.drain(), self._clock())
         result = flight.lane.take_result()
         with self._lock:
             del self._flights[ended.lane]
@@ -267,7 +270,13 @@ class LocalBackend:
         evidence = _evidence_of(ended, flight.ended_by)
         usage = Usage(ended.max_rss_kb / 1024, ended.cpu_s, "wait4")
         return JobUpdate(
-            job, JobState.EXITED, now, pid=ended.pid, result=result, evidence=evidence, usage=usage
+            job,
+            JobState.EXITED,
+            ended.at,
+            pid=ended.pid,
+            result=result,
+            evidence=evidence,
+            usage=usage,
         )
 
     def _flush(self, flight: _Flight, chunks: list[Chunk], now: float) -> None:

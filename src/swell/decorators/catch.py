@@ -73,8 +73,8 @@ class CatchDecorator(StepDecorator):
         if fallback is None:
             raise InternalError(f"Step '{task.step}' was not launched to record a failure.")
         error = FailureHandledByCatch(
-            f"All {fallback.attempts_made} attempts of step '{task.step}' died; "
-            f"the last one: {fallback.message or fallback.cause}",
+            f"Step '{task.step}' died in {_times(fallback.attempts_made)}: "
+            f"{fallback.message or fallback.cause}",
             retry_count=fallback.attempts_made - 1,
         )
         self._take(task, error)
@@ -99,6 +99,10 @@ def wrapped(error: BaseException) -> ExceptionWrapper:
     lines = traceback.format_exception(type(error), error, _from_users_frame(error.__traceback__))
     kind = type(error)
     return ExceptionWrapper(str(error), f"{kind.__module__}.{kind.__qualname__}", "".join(lines))
+
+
+def _times(attempts: int) -> str:
+    return "its only attempt" if attempts == 1 else f"each of its {attempts} attempts"
 
 
 def _from_users_frame(trace: TracebackType | None) -> TracebackType | None:
