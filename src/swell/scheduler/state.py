@@ -113,8 +113,7 @@ class RunState:
             elif isinstance(event, RunStarted):
                 self._begin()
             elif isinstance(event, Interrupted):
-                self._interrupted = True
-                self._stop(event.why)
+                self._interrupt(event.why)
             else:
                 self._wake_at = None
         if not self._stopping:
@@ -159,6 +158,13 @@ class RunState:
             return
         self._begun = True
         self._unfolding.begin()
+
+    def _interrupt(self, why: str) -> None:
+        """End the run; when it is ending already, ask once more, which is answered by force."""
+        self._interrupted = True
+        if self._stopping:
+            self._cancel(list(self._running), why)
+        self._stop(why)
 
     def _stop(self, why: str) -> None:
         """Start nothing more and end what runs."""

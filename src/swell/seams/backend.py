@@ -33,7 +33,10 @@ class Backend(Protocol):
         ...
 
     def cancel(self, jobs: Collection[JobId], why: str) -> None:
-        """Ask for an end; it arrives as an update. Unknown jobs are ignored."""
+        """Ask for an end; it arrives as an update. Unknown jobs are ignored.
+
+        Asked a second time for the same job, end it by force.
+        """
         ...
 
     def close(self) -> None:

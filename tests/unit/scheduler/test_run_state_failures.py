@@ -282,6 +282,15 @@ def test_an_interrupt_ends_what_runs_and_is_no_failure_of_a_task() -> None:
     assert driver.commands_of(TaskFailedForGood) == []
 
 
+def test_a_second_interrupt_asks_once_more_for_the_end_of_what_still_runs() -> None:
+    driver = at_s0(Driver(shape_of(Step())))
+    driver.handle(Interrupted(driver.now, "Ctrl-C"))
+
+    again = driver.handle(Interrupted(driver.now, "again"))
+
+    assert again == [CancelAttempts((JobId("2", 0),), "again")]
+
+
 def test_an_interrupt_while_only_retries_wait_finishes_at_once() -> None:
     driver = at_s0(Driver(shape_of(Step()), plans=plans(attempts=2, retry_wait_s=60.0)))
     driver.end("2", BROKEN)
