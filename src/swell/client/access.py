@@ -48,6 +48,11 @@ class Access:
         return self._opener
 
     @property
+    def default_address(self) -> str | None:
+        """The store that holds unless one is chosen; None: the opener knows."""
+        return self._default_address
+
+    @property
     def has_opener(self) -> bool:
         return self._opener is not None
 

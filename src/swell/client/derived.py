@@ -46,7 +46,9 @@ def failure(outcome: Outcome) -> ExceptionWrapper | None:
         return None
     if outcome.error is None:
         return ExceptionWrapper(outcome.message, outcome.cause.value, outcome.message)
-    return ExceptionWrapper(outcome.error.text, outcome.error.type, outcome.error.traceback)
+    error = outcome.error
+    kind = error.type if "." in error.type else f"builtins.{error.type}"
+    return ExceptionWrapper(error.text, kind, error.traceback)
 
 
 def derived_ref(

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING
 
 from swell.client.access import ACCESS
 from swell.errors import NotFound
+from swell.model.ids import RunId
 from swell.settings import load_settings
+from swell.task.current import current
 
 if TYPE_CHECKING:
     from swell.model.job import RunContext
     from swell.session.reading import LocalStores
+
+_STORED_WITHIN_S = 10.0
 
 
 def open_stores(address: str | None) -> LocalStores:
@@ -24,7 +29,10 @@ def open_stores(address: str | None) -> LocalStores:
 
     if address is None:
         _check_default_store()
-    return open_address(address)
+    stores = open_address(address)
+    if current.is_running_flow and address == ACCESS.default_address:
+        _await_own_task(stores)
+    return stores
 
 
 def own_namespace() -> str | None:
@@ -48,6 +56,17 @@ def look_from_task(context: RunContext) -> None:
         default_namespace=lambda: context.namespace,
         default_address=context.metadata,
     )
+
+
+def _await_own_task(stores: LocalStores) -> None:
+    """Tasks start before their driver has stored that they exist: a task that asks for
+    itself waits for that, some milliseconds."""
+    run = RunId(str(current.flow_name), int(str(current.run_id)))
+    deadline = time.monotonic() + _STORED_WITHIN_S
+    while not stores.metastore.tasks(run, task=str(current.task_id)):
+        if time.monotonic() > deadline:
+            return  # whoever looks for it gets NotFound
+        time.sleep(0.002)
 
 
 def _check_default_store() -> None:
