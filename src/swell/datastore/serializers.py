@@ -54,7 +54,7 @@ def serialize(value: object, name: str = "value") -> Serialized:
     except Exception as error:
         from swell.datastore.unstorable import unstorable
 
-        raise unstorable(value, name, error) from error
+        raise unstorable(value, name, error, resists) from error
     from swell.datastore.by_value import ByValuePickler
 
     try:
@@ -64,7 +64,7 @@ def serialize(value: object, name: str = "value") -> Serialized:
     except Exception as error:
         from swell.datastore.unstorable import unstorable
 
-        raise unstorable(value, name, error) from error
+        raise unstorable(value, name, error, resists) from error
 
 
 def resists(value: object) -> Exception | None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
 from swell.datastore.previews import preview, type_name
-from swell.datastore.serializers import resists
 from swell.errors import UnstorableArtifact
 
 _TRIALS = 2000
@@ -39,14 +38,21 @@ class Part(NamedTuple):
     value: object
 
 
-def unstorable(value: object, name: str, error: Exception) -> UnstorableArtifact:
-    """The error for ``value``, called ``name``, which failed to serialise with ``error``."""
+Resists = Callable[[object], "Exception | None"]
+"""Tries to serialise a value; the error it ends with, if any."""
+
+
+def unstorable(value: object, name: str, error: Exception, resists: Resists) -> UnstorableArtifact:
+    """The error for ``value``, called ``name``, which failed to serialise with ``error``.
+
+    ``resists`` is tried on its parts, to find the one to blame.
+    """
     if isinstance(error, RecursionError) or isinstance(error.__cause__, RecursionError):
         return UnstorableArtifact(
             f"{name} ({type_name(value)}) is nested too deeply to be stored.",
             remedy="Store it flatter: a list of nodes with indices instead of links.",
         )
-    part, why = find_resisting(Part(name, value), error)
+    part, why = find_resisting(Part(name, value), error, resists)
     whole = f"{name} ({type_name(value)}) cannot be stored"
     if part.path == name:
         message = f"{whole}: {_reason(why)}."
@@ -55,7 +61,7 @@ def unstorable(value: object, name: str, error: Exception) -> UnstorableArtifact
     return UnstorableArtifact(message, remedy=_remedy(part.value))
 
 
-def find_resisting(part: Part, error: Exception) -> tuple[Part, Exception]:
+def find_resisting(part: Part, error: Exception, resists: Resists) -> tuple[Part, Exception]:
     """The innermost part that resists, and its error; looks at 2,000 parts at most."""
     trials = 0
     seen = {id(part.value)}
