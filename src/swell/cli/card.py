@@ -126,7 +126,10 @@ def _list(
     ctx: click.Context, /, path: str | None, as_json: bool, file: str | None, **choice: Any
 ) -> None:
     looking = looking_of(ctx)
-    stores = looking.open()
+    stores = looking.open() if path is not None else looking.open_or_none()
+    if stores is None:
+        looking.say("There are no cards: no run was made yet.")
+        return
     found = _find(looking, stores, path)
     cards = _matching(_cards(stores, found), choice)
     if as_json or file:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pprint
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -13,13 +13,15 @@ from swell.cli.paths import Found, find_path
 from swell.cli.render import size_text
 from swell.cli.tables import cut, one_line, shown_width
 from swell.client.derived import DERIVED, derived_ref
-from swell.errors import CommandException, DataMissing, StoreError
+from swell.errors import CommandException, StoreError
 from swell.model.facts import RunStatus, TaskFact
 from swell.model.record import ArtifactRef, Outcome
 from swell.session.reading import LocalStores
 
 _PAGE_WIDTH = 100
-"""Where values are wrapped when the output is no terminal."""
+"""Where values are wrapped at the latest, and where the output is no terminal."""
+_WIDEST_TYPE = 24
+_NARROWEST_VALUE = 24
 
 Refs = Mapping[str, ArtifactRef]
 
@@ -135,8 +137,8 @@ def _lines(looking: Looking, stores: LocalStores, refs: Refs, max_value_size: in
     paint = looking.paint
     names = max(map(shown_width, refs), default=0)
     sizes = max((len(size_text(ref.size)) for ref in refs.values()), default=0)
-    types = min(24, max((len(ref.type) for ref in refs.values()), default=0))
-    page = min(looking.width, 1000) if looking.width < 1000 else _PAGE_WIDTH
+    types = min(_WIDEST_TYPE, max((len(ref.type) for ref in refs.values()), default=0))
+    page = min(looking.width, _PAGE_WIDTH)
     for name, ref in refs.items():
         if max_value_size == 0:
             yield name
@@ -146,37 +148,39 @@ def _lines(looking: Looking, stores: LocalStores, refs: Refs, max_value_size: in
             + f"  {size_text(ref.size):>{sizes}}  "
             + paint.dim(f"{ref.type:<{types}}")
         )
-        taken = names + sizes + max(types, len(ref.type)) + 6
-        value = _value_lines(stores, ref, max_value_size, page, page - taken, looking)
-        if len(value) == 1 and shown_width(value[0]) <= max(page - taken, 16):
-            yield f"{head}  {value[0]}".rstrip()
+        room = max(_NARROWEST_VALUE, page - names - sizes - max(types, len(ref.type)) - 6)
+        value = _value_text(stores, ref, max_value_size, room=room, page=page)
+        lines = value.text.splitlines() or [""]
+        shown = [paint.dim(line) for line in lines] if value.is_note else lines
+        if len(lines) == 1 and shown_width(lines[0]) <= room:
+            yield f"{head}  {shown[0]}".rstrip()
         else:
             yield head.rstrip()
-            yield from (f"    {line}" for line in value)
+            yield from (f"    {line}" for line in shown)
 
 
-def _value_lines(
-    stores: LocalStores,
-    ref: ArtifactRef,
-    max_value_size: int,
-    page: int,
-    room: int,
-    looking: Looking,
-) -> list[str]:
+class _Value(NamedTuple):
+    """A value as text, or a note on why it is not shown."""
+
+    text: str
+    is_note: bool = False
+
+
+def _value_text(
+    stores: LocalStores, ref: ArtifactRef, max_value_size: int, *, room: int, page: int
+) -> _Value:
     if ref.size > max_value_size:
-        note = f"larger than {max_value_size:,} bytes: "
-        shown = cut(one_line(ref.preview), max(16, room - len(note)))
-        return [looking.paint.dim(note + shown)]
+        note = f"larger than {max_value_size:,} bytes: {one_line(ref.preview)}"
+        return _Value(cut(note, room), is_note=True)
     try:
         value = stores.load(ref)
         text = repr(value) if isinstance(value, str) else pprint.pformat(value, width=page - 4)
-    except DataMissing as error:
-        return [looking.paint.dim(f"{one_line(ref.preview)} (not loaded: {error.message})")]
+    except StoreError as error:
+        return _Value(f"{one_line(ref.preview)}\nnot loaded: {error}", is_note=True)
     except Exception as error:
         # What the user's class raises in its own __setstate__ or __repr__.
-        what = error.message if isinstance(error, StoreError) else repr(error)
-        return [looking.paint.dim(f"{one_line(ref.preview)} (not loaded: {what})")]
-    return text.splitlines() or [""]
+        return _Value(f"{one_line(ref.preview)}\ncannot be shown: {error!r}", is_note=True)
+    return _Value(text)
 
 
 # --- as a file -------------------------------------------------------------------------
