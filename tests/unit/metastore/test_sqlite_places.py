@@ -219,7 +219,9 @@ def shut_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that nobody may write in, reachable by everybody."""
     folder = tmp_path_factory.mktemp("owned")
     for parent in (folder, *folder.parents):
-        if parent.stat().st_uid == os.geteuid() and parent.name.startswith(("owned", "pytest-", "popen-")):
+        if parent.stat().st_uid == os.geteuid() and parent.name.startswith(
+            ("owned", "pytest-", "popen-")
+        ):
             parent.chmod(0o755)
     return folder
 
