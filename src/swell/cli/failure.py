@@ -107,10 +107,14 @@ def _summary(groups: Sequence[Sequence[TaskFailed]], end: RunEnd) -> str:
 def _kept(end: RunEnd) -> list[str]:
     kept = sum(count.done + count.adopted for count in end.counts.values())
     ended = sum(count.cancelled for count in end.counts.values())
-    words = f"{count_text(kept, 'finished task')} kept" if kept else "No task had finished"
+    words = ["No task had finished."]
+    if kept:
+        words = [f"{count_text(kept, 'finished task')} {'is' if kept == 1 else 'are'} kept."]
     if ended:
-        words += f", {count_text(ended, 'running task')} ended"
-    return [f"{words}; nothing of it runs any more."]
+        words.append(
+            f"{count_text(ended, 'running task')} {'was' if ended == 1 else 'were'} ended."
+        )
+    return [" ".join(words)]
 
 
 def _group_lines(group: Sequence[TaskFailed], story: Story, paint: Paint) -> list[str]:
@@ -123,7 +127,7 @@ def _group_lines(group: Sequence[TaskFailed], story: Story, paint: Paint) -> lis
         heading += f" ({', '.join(facts)})"
     lines = [f"{paint.red(heading)}: {failure_words(failure.outcome)}"]
     traceback = _traceback_of(failure)
-    if traceback:
+    if len(traceback) > 1:
         lines += [f"    {line}" for line in _shortened(traceback)]
     if story.last_lines:
         lines.append(paint.dim("  Last lines it printed:"))

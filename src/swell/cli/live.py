@@ -18,7 +18,7 @@ from swell.cli.live_layout import (
     painted,
     plain_text,
 )
-from swell.cli.live_output import HeldTracebacks, OutputGate, Shown
+from swell.cli.live_output import HeldTracebacks, OutputGates, Shown
 from swell.cli.live_screen import Screen
 from swell.cli.live_state import RunView
 from swell.cli.render import Paint, count_text, duration_text
@@ -46,6 +46,7 @@ from swell.seams.clock import Clock
 
 REFRESH_S = 0.125
 _HOLD_TRACEBACK_S = 0.5
+_EVER = float("inf")
 _MAX_FAILURES_TOLD = 20
 _MAX_PLACE = 24
 
@@ -77,10 +78,9 @@ class LiveObserver:
         self._lock = threading.Lock()
         self._view = RunView()
         self._splitter = LineSplitter()
-        self._gate = OutputGate()
+        self._gates = OutputGates()
         self._tracebacks = HeldTracebacks()
         self._above: list[str] = []
-        self._hidden_told = 0
         self._failures_told = 0
         self._place_width = 0
         self._next_draw_at = 0.0
@@ -94,12 +94,13 @@ class LiveObserver:
             self._view.take(notice)
             self._tell(notice)
             if isinstance(notice, RunFinished):
-                self._show(self._tracebacks.release(float("inf")), notice.at)
-                self._gap()
+                self._show(self._tracebacks.release(_EVER), notice.at)
+                self._tell_gaps(_EVER)
                 self._draw(notice.at)
             elif isinstance(notice, Progress):
                 self._show(self._tracebacks.release(notice.at - _HOLD_TRACEBACK_S), notice.at)
                 if notice.at >= self._next_draw_at:
+                    self._tell_gaps(notice.at)
                     self._draw(notice.at)
 
     # --- what scrolls by -----------------------------------------------------------
@@ -121,20 +122,16 @@ class LiveObserver:
 
     def _show(self, lines: Sequence[Shown], at: float) -> None:
         for line in lines:
-            was_shut = self._gate.is_shut
-            if self._gate.passes(line, at):
-                if was_shut:
-                    self._gap()
+            step = line.place.partition("/")[0]
+            if self._gates.passes(step, line, at):
                 self._above.append(self._output_line(line))
 
-    def _gap(self) -> None:
-        """Say how many lines did not scroll by since this was last said."""
-        hidden = self._gate.hidden - self._hidden_told
-        if not hidden:
-            return
-        self._hidden_told = self._gate.hidden
-        text = f"{self._glyphs.more} {count_text(hidden, 'line')} not shown here: {self._command()}"
-        self._above.append(self._paint.dim(text))
+    def _tell_gaps(self, at: float) -> None:
+        """Say how many lines of which step did not scroll by, once it is calm."""
+        for step, hidden in self._gates.gaps(at):
+            which = f"{count_text(hidden, 'line')} of {step} not shown here"
+            text = f"{self._glyphs.more} {which}: {self._command()}/{step}"
+            self._above.append(self._paint.dim(text))
 
     def _output_line(self, line: Shown) -> str:
         width = cell_width(line.place)
@@ -195,9 +192,9 @@ class LiveObserver:
         size = self._screen.size()
         columns = size[0]
         tail = None
-        if self._gate.is_shut:
-            lines = [(line.place, plain_text(line.text)) for line in self._gate.tail]
-            tail = Tail(lines, self._gate.hidden, self._command())
+        if self._gates.is_hiding(at):
+            lines = [(line.place, plain_text(line.text)) for line in self._gates.tail]
+            tail = Tail(lines, self._gates.hidden, self._command())
         lines_of_view = frame(self._view, at, size, self._glyphs, tail)
         block = [painted(line, columns, self._paint, self._glyphs.more) for line in lines_of_view]
         above, self._above = self._above, []
@@ -212,7 +209,7 @@ def glyphs_for(out: TextIO) -> Glyphs:
     """Signs that ``out`` can encode."""
     signs = Glyphs()
     try:
-        "".join(signs).encode(out.encoding or "ascii")
+        "".join(signs).encode(out.encoding or "utf-8")
     except (UnicodeEncodeError, LookupError):
         return ASCII_GLYPHS
     return signs

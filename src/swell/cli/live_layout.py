@@ -105,7 +105,7 @@ def _header(view: RunView, now: float, glyphs: Glyphs) -> Line:
     if finished.ok:
         end, sign, style = f"done in {took}", glyphs.done, "green"
     elif finished.interrupted:
-        end, sign, style = f"{finished.why}, after {took}", glyphs.ended, "yellow"
+        end, sign, style = f"{finished.why} after {took}", glyphs.ended, "yellow"
     else:
         end, sign, style = f"failed after {took}", glyphs.failed, "red"
     colour: Style = style  # type: ignore[assignment]  # one of the three above
@@ -161,18 +161,22 @@ def _row(view: RunView, step: str, now: float, glyphs: Glyphs) -> _Row:
     counts = view.counts_of(step)
     times = view.times.get(step)
     return _Row(
-        _sign(counts, glyphs), step, counts, _took(counts, times, now), _details(counts, times)
+        _sign(counts, glyphs, is_over=view.finished is not None),
+        step,
+        counts,
+        _took(counts, times, now),
+        _details(counts, times),
     )
 
 
-def _sign(counts: StepCounts, glyphs: Glyphs) -> Cell:
+def _sign(counts: StepCounts, glyphs: Glyphs, *, is_over: bool) -> Cell:
     if counts.running:
         return Cell(glyphs.active, "cyan")
     if counts.failed:
         return Cell(glyphs.failed, "red")
-    if counts.waiting:
+    if counts.waiting and not is_over:
         return Cell(glyphs.waiting, "cyan")
-    if counts.cancelled:
+    if counts.cancelled or counts.waiting:
         return Cell(glyphs.ended, "yellow")
     if counts.total:
         return Cell(glyphs.done, "green")
@@ -182,8 +186,9 @@ def _sign(counts: StepCounts, glyphs: Glyphs) -> Cell:
 def _took(counts: StepCounts, times: StepTimes | None, now: float) -> str:
     if times is None or times.began_at is None:
         return ""
-    is_busy = counts.running or counts.waiting
-    end = now if is_busy else max(times.ended_at, times.began_at)
+    # The counts know of an end before it is durable and told.
+    is_told = not (counts.running or counts.waiting) and times.ended_at >= times.began_at
+    end = times.ended_at if is_told else now
     return duration_text(max(0.0, end - times.began_at))
 
 
@@ -236,10 +241,23 @@ def _rows(rows: Sequence[_Row], columns: int, glyphs: Glyphs) -> list[Line]:
         if count_width:
             cells.append(Cell(f"  {_count(row.counts):>{count_width}}"))
         cells.append(Cell(f"  {row.took:>{took_width}}", "" if row.counts.running else "dim"))
-        for place, detail in enumerate(row.details):
-            cells += [Cell(glyphs.dot if place else "  ", "dim"), detail]
-        lines.append(tuple(cells))
+        lines.append((*cells, *_fitting(row.details, columns - _width(cells), glyphs)))
     return lines
+
+
+def _fitting(details: Sequence[Cell], room: int, glyphs: Glyphs) -> list[Cell]:
+    """As many of ``details`` as have room, with what stands between them."""
+    cells: list[Cell] = []
+    for place, detail in enumerate(details):
+        more = [Cell(glyphs.dot if place else "  ", "dim"), detail]
+        if _width([*cells, *more]) >= room:
+            break
+        cells += more
+    return cells
+
+
+def _width(cells: Sequence[Cell]) -> int:
+    return sum(cell_width(cell.text) for cell in cells)
 
 
 def _count(counts: StepCounts) -> str:
@@ -250,12 +268,11 @@ def _count(counts: StepCounts) -> str:
 
 
 def _bar(counts: StepCounts, width: int, glyphs: Glyphs) -> list[Cell]:
-    """Done, failed and the rest, in proportion; blank for a step of one task."""
+    """Done, failed and the rest in proportion; blank for a step of one task."""
     if counts.total <= 1:
         return [Cell(" " * width)]
     done = (counts.done + counts.adopted) * width // counts.total
-    bad = counts.failed + counts.cancelled
-    failed = min(width - done, -(-bad * width // counts.total)) if bad else 0
+    failed = min(width - done, -(-counts.failed * width // counts.total))
     rest = width - done - failed
     cells = [Cell(glyphs.bar * done, "green"), Cell(glyphs.bar * failed, "red")]
     return [cell for cell in (*cells, Cell(glyphs.rail * rest, "dim")) if cell.text]
@@ -276,7 +293,7 @@ def _tail(tail: Tail, glyphs: Glyphs) -> list[Line]:
 def painted(line: Line, columns: int, paint: Paint, more: str) -> tuple[str, int]:
     """``line`` cut to fewer than ``columns``, in colours; and how many columns it takes."""
     limit = max(1, columns - 1)
-    total = sum(cell_width(cell.text) for cell in line)
+    total = _width(line)
     parts = []
     left = limit if total <= limit else limit - len(more)
     taken = 0

@@ -38,6 +38,7 @@ from swell.seams.clock import Clock
 
 STATUS_EVERY_S = 300.0
 _FLUSH_EVERY_S = 0.1
+_URGENT = (RunBegan, Told, TasksEnding, RunFinished)
 
 
 class LineWriter:
@@ -119,7 +120,7 @@ class PlainObserver:
                 return
             self._writer.write(
                 [line for one in self._order.in_order(notice) for line in self._lines(one)],
-                is_urgent=isinstance(notice, RunBegan | Told | TasksEnding | RunFinished),
+                is_urgent=isinstance(notice, _URGENT),
             )
 
     def _lines(self, notice: Notice) -> list[str]:

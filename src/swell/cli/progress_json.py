@@ -33,6 +33,7 @@ from swell.scheduler.observe import (
 from swell.scheduler.ready import StepCounts
 
 _FLUSH_EVERY_S = 0.1
+_URGENT = (RunBegan, Told, RunFinished)
 _PROGRESS_EVERY_S = 1.0
 
 ALWAYS: dict[str, str] = {
@@ -136,7 +137,7 @@ class JsonObserver:
                 for one in self._order.in_order(notice)
                 for name, facts in self._objects(one)
             ]
-            self._writer.write(lines, is_urgent=isinstance(notice, RunBegan | RunFinished))
+            self._writer.write(lines, is_urgent=isinstance(notice, _URGENT))
 
     def _line(self, name: str, at: float, facts: dict[str, Any]) -> str:
         return self._encode({"event": name, "at": at, "run": self._run, **facts}).decode()
