@@ -124,6 +124,23 @@ def test_check_of_a_flow_that_cannot_run_names_the_place_and_exits_1(store: Path
     assert "broken.py:8" in done.stderr
 
 
+def test_errors_that_pylint_finds_stop_a_run_before_it_takes_a_number(tmp_path: Path) -> None:
+    script = tmp_path / "sums.py"
+    script.write_text(SCRIPT)
+    (tmp_path / "pylint").mkdir()
+    finding = "print('sums.py:7: Undefined variable (undefined-variable)'); raise SystemExit(2)"
+    (tmp_path / "pylint" / "__main__.py").write_text(finding)
+    (tmp_path / "pylint" / "__init__.py").touch()
+
+    done = python(script, "run", store=tmp_path, PYTHONPATH=str(tmp_path))
+
+    assert (done.code, done.stdout) == (1, "")
+    assert "Undefined variable" in done.stderr
+    assert not (tmp_path / ".swell").exists()
+    checked = python(script, "check", store=tmp_path, PYTHONPATH=str(tmp_path))
+    assert checked.code == 1
+
+
 def test_show_tells_decorators_docs_and_targets(store: Path) -> None:
     done = look(store, "show")
 

@@ -39,3 +39,21 @@ def settled(ctx: click.Context, withs: Sequence[str] = ()) -> SettledFlow:
     at_hand = flow_of(ctx)
     defaults = (at_hand.settings.default_with or "").split()
     return at_hand.settle((*withs, *defaults, *top_params(ctx)["decospecs"]))
+
+
+def lint(ctx: click.Context, flow: SettledFlow) -> str | None:
+    """Let pylint check the script, unless it is not there or not wanted (then None).
+
+    Returns '', or a notice that pylint could not do its work. Raises LintWarn.
+    """
+    script = flow.at_hand.script
+    if script is None or not top_params(ctx)["pylint"]:
+        return None
+    import importlib.util
+
+    # Asked here, so that a run without pylint does not load what would start it.
+    if importlib.util.find_spec("pylint") is None:
+        return None
+    from swell.authoring.pylint_check import check_with_pylint
+
+    return check_with_pylint(script)

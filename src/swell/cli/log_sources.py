@@ -114,9 +114,3 @@ def logged_lines(
         else:
             only = streams[0] if len(streams) == 1 else None
             yield source, stores.logs(source.run).lines(source.task, source.attempt, only)
-
-
-def last_state(text: bytes) -> str:
-    """A line as a terminal shows it in the end: of a progress bar, what was drawn last."""
-    line = text.rstrip(b"\r")
-    return line[line.rfind(b"\r") + 1 :].decode("utf-8", "replace")

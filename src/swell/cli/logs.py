@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
+from swell.cli.lines import last_state
 from swell.cli.log_sources import (
     STREAMS,
     LogSource,
-    last_state,
     log_sources,
     logged_lines,
 )

@@ -9,7 +9,7 @@ import click
 
 from swell.authoring.decorator import StepDecorator
 from swell.authoring.parse import parse_flow
-from swell.cli.at_hand import flow_of, settled, top_params
+from swell.cli.at_hand import flow_of, lint, settled
 from swell.cli.looking import Looking, looking_of
 from swell.cli.render import Paint, count_text
 from swell.model.graph import Graph, Node, NodeType
@@ -77,26 +77,16 @@ def _check(ctx: click.Context, /, warnings: bool = False) -> None:
     flow = settled(ctx)
     graph = flow.graph
     looking.say(f"{flow.name}: {count_text(len(graph.nodes), 'step')}, and they fit together.")
-    if top_params(ctx)["pylint"]:
-        _lint(looking, flow)
+    notice = lint(ctx, flow)
+    if notice:
+        looking.say(looking.heading_paint.yellow(notice))
+    elif notice is not None:
+        looking.say("pylint finds no errors in the script.")
     if warnings:
         for plan in flow.plans.values():
             for warning in plan.warnings:
                 looking.say(looking.heading_paint.yellow(warning))
     looking.say(_what_next(looking, flow))
-
-
-def _lint(looking: Looking, flow: SettledFlow) -> None:
-    from swell.authoring.pylint_check import check_with_pylint, is_installed
-
-    script = flow.at_hand.script
-    if script is None or not is_installed():
-        return
-    notice = check_with_pylint(script)
-    if notice:
-        looking.say(looking.heading_paint.yellow(notice))
-    else:
-        looking.say("pylint finds no errors in the script.")
 
 
 def _what_next(looking: Looking, flow: SettledFlow) -> str:

@@ -10,9 +10,9 @@ import click
 
 from swell.cli.again import Again, command_again
 from swell.cli.app import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
-from swell.cli.at_hand import flow_of, settled, top_params
+from swell.cli.at_hand import flow_of, lint, settled, top_params
 from swell.cli.given import take_given
-from swell.cli.render import paint_for
+from swell.cli.render import paint_for, say_error
 from swell.errors import UsageError
 from swell.scheduler.observe import Observer
 from swell.session.flow import FlowAtHand, SettledFlow
@@ -181,6 +181,9 @@ def _own(options: dict[str, Any], top: dict[str, Any], name: str) -> Any:
 def _perform(
     ctx: click.Context, flow: SettledFlow, order: RunOrder, options: dict[str, Any]
 ) -> int:
+    notice = lint(ctx, flow)
+    if notice:
+        say_error(notice)
     settings = flow.at_hand.settings
     taken = {parameter.name for parameter in flow.at_hand.parameters().values()}
     again = command_again(ctx, [option.name or "" for option in _run_options(taken)])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from swell.errors import MetadataError
@@ -105,7 +104,7 @@ def open_place(place: Place, script: str = "") -> LocalStores:
             else f"There is no run yet in the store {place.root}.",
             remedy="Run a flow first, or set SWELL_ROOT to the store folder you mean.",
         )
-    return LocalStores(place, open_metastore(Path(place.database), read_only=True), script)
+    return LocalStores(place, open_metastore(place.database, read_only=True), script)
 
 
 def open_address(address: str | None) -> LocalStores:

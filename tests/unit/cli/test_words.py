@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from swell.cli.log_sources import last_state
+from swell.cli.lines import last_state
 from swell.cli.looking import ago_text, task_state
 from swell.cli.new import STARTER, names_of
 from swell.errors import UsageError
