@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,3 +61,19 @@ def looked_at(folder: Path, *, user: str = "tester") -> Iterator[None]:
 def _look_anew() -> None:
     ACCESS.forget_namespace()
     ACCESS.install_opener(open_stores, default_namespace=own_namespace)
+
+
+def in_other_process(
+    code: str, cwd: Path, *, user: str = "tester"
+) -> subprocess.CompletedProcess[str]:
+    """Run ``code`` in a fresh interpreter that knows no setting but the user."""
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("SWELL_")}
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=cwd,
+        env={**environ, "SWELL_USER": user},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
