@@ -12,19 +12,11 @@ import msgspec
 
 from swell.compute.channel import SetUp
 from swell.compute.isolation import Isolation, choose_isolation
-from swell.compute.keeper import fork_keeper
-from swell.compute.local import (
-    KeeperEnds,
-    KeeperLink,
-    LocalBackend,
-    TaskOutput,
-    open_link,
-    spawn_cold_keeper,
-)
+from swell.compute.local import KeeperLink, LocalBackend
 from swell.compute.machine import machine_resources
 from swell.compute.process_facts import inspect_process
 from swell.decorators.resources import too_large_for
-from swell.errors import ComputeError, StoreError, SwellError
+from swell.errors import ComputeError, SwellError
 from swell.model.facts import (
     AttemptEnded,
     AttemptStarted,
@@ -37,22 +29,21 @@ from swell.model.job import RunContext
 from swell.model.record import ArtifactRef, Outcome, Record
 from swell.model.wire import encode
 from swell.scheduler.loop import Inbox, RunEnd, RunLoop
-from swell.scheduler.observe import Observer, Output, RunBegan, Told
+from swell.scheduler.observe import Observer, RunBegan, Told
 from swell.scheduler.state import Limits, RunState
-from swell.scheduler.writer import WriteFailed
-from swell.session.attempt import prepare_attempts
 from swell.session.flow import SettledFlow
 from swell.session.git import git_info
+from swell.session.keepers import fresh_argv, open_cold_keeper, open_keeper
 from swell.session.origin import PARAMETERS_TASK, Origin, adoptable, find_origin, origin_reader
 from swell.session.place import Place, find_place, make_place
 from swell.session.signals import EndedBySignal, signals_into
+from swell.session.task_outputs import TaskOutputs
 from swell.session.user import default_namespace, user_name
-from swell.settings import ATTEMPT_VARIABLE, Settings
+from swell.settings import Settings
 from swell.version import VERSION
 
 if TYPE_CHECKING:
     from swell.datastore.local import LocalStorage
-    from swell.datastore.log_writer import LogWriter
     from swell.seams.metastore import Metastore
 
 
@@ -106,34 +97,12 @@ def run_flow(
             )
     isolation = choose_isolation(order.isolation, inspect_process())  # type: ignore[arg-type]  # the command line checked it
     # First the keeper: it must be forked before any thread, database or terminal of ours.
-    link = _open_keeper(flow, isolation, settings)
+    link = open_keeper(flow, isolation, settings)
     try:
         with _Stores(place) as stores:
             return _Session(flow, order, observer, settings, place, stores, isolation).run(link)
     finally:
         link.control.close()
-
-
-def _open_keeper(flow: SettledFlow, isolation: Isolation, settings: Settings) -> KeeperLink:
-    if isolation.kind == "fresh":
-        return open_link(_spawn_cold)
-    prepare = prepare_attempts(flow.in_force(), is_debug=settings.is_debug)
-
-    def spawn(ends: KeeperEnds) -> int:
-        return fork_keeper(
-            ends.control,
-            ends.lanes,
-            ends.life,
-            prepare,
-            attempt_variable=ATTEMPT_VARIABLE,
-            driver_ends=ends.driver_ends,
-        )
-
-    return open_link(spawn)
-
-
-def _spawn_cold(ends: KeeperEnds) -> int:
-    return spawn_cold_keeper(ends, attempt_variable=ATTEMPT_VARIABLE)
 
 
 class _Stores:
@@ -363,8 +332,7 @@ class _Session:
         state: RunState,
         origin: Origin | None,
     ) -> RunResult:
-        from swell.datastore.log_writer import LogWriter
-        from swell.scheduler.book import RecordBook
+            from swell.scheduler.book import RecordBook
         from swell.scheduler.launching import Launching
         from swell.scheduler.writer import FactWriter
 
@@ -372,13 +340,13 @@ class _Session:
         folder = self._place.log_folder(self._flow.name, fact.id.number)
         logs = LogWriter(folder, max_bytes=int(self._order.max_log_mb * 1_000_000))
         inbox = Inbox()
-        output = _TaskOutputs(logs, self._observer, inbox)
+        output = TaskOutputs(logs, self._observer, inbox)
         backend = LocalBackend(
             link,
-            SetUp(encode(context), _fresh_argv(self._flow.at_hand.script)),
+            SetUp(encode(context), fresh_argv(self._flow.at_hand.script)),
             output.take,
             fresh=self._isolation.kind == "fresh",
-            open_cold_keeper=lambda: open_link(_spawn_cold),
+            open_cold_keeper=open_cold_keeper,
         )
         writer = FactWriter(fact.id, metastore, self._sync_blobs, inbox.put)
         launching = Launching(
@@ -418,43 +386,6 @@ class _Session:
         Artifacts(self._stores.storage).sync_keys(keys)
 
 
-class _TaskOutputs:
-    """Stores and shows what tasks print; a log that cannot be written ends the run."""
-
-    def __init__(self, logs: LogWriter, observer: Observer, inbox: Inbox) -> None:
-        self._logs = logs
-        self._observer = observer
-        self._inbox = inbox
-        self._failed = False
-
-    def take(self, output: TaskOutput) -> None:
-        """From the backend: bytes as read."""
-        job = output.launch.job
-        self._store(
-            lambda: self._logs.append(job.task, job.attempt, output.stream, output.data, output.at)
-        )
-        self._observer.notice(
-            Output(job, output.launch.step, output.at, output.stream, output.data, output.pid)
-        )
-
-    def say(self, job: JobId, text: str) -> None:
-        """A line about an attempt."""
-        line = f"{text}\n".encode()
-        self._store(lambda: self._logs.append(job.task, job.attempt, "system", line, time.time()))
-
-    def end(self, job: JobId) -> None:
-        """No more output comes from this attempt."""
-        self._store(lambda: self._logs.end(job.task, job.attempt))
-
-    def _store(self, write: Callable[[], None]) -> None:
-        try:
-            write()
-        except StoreError as error:
-            if not self._failed:
-                self._failed = True
-                self._inbox.put(WriteFailed(error))
-
-
 def _packer(folder: str) -> Callable[[str, Sequence[bytes]], str]:
     def pack(name: str, records: Sequence[bytes]) -> str:
         from swell.datastore.packs import write_pack
@@ -472,15 +403,6 @@ def _remove_folder(path: str) -> None:
         import shutil
 
         shutil.rmtree(path, ignore_errors=True)
-
-
-def _fresh_argv(script: str | None) -> tuple[str, ...]:
-    """The command that starts the script anew, without its arguments; empty in a notebook."""
-    if script is None or not sys.orig_argv:
-        return ()
-    arguments = len(sys.argv) - 1
-    command = sys.orig_argv[: len(sys.orig_argv) - arguments]
-    return (sys.executable, *command[1:])
 
 
 def _write_file(path: str, text: str) -> None:
