@@ -1,4 +1,4 @@
-"""Write docs/reference from the commands and settings themselves.
+"""Write docs/reference from the commands, settings and events themselves.
 
 `python scripts/reference.py` writes; the tests compare what it would write with what is
 there.
@@ -6,7 +6,7 @@ there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
@@ -14,6 +14,7 @@ import click
 from swell import FlowSpec, Parameter, step
 from swell.cli.admin import swell_app
 from swell.cli.main import script_app
+from swell.cli.progress_json import ALWAYS, EVENTS
 from swell.session.flow import FlowAtHand
 from swell.settings import SETTINGS, load_settings
 
@@ -120,9 +121,29 @@ def settings_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def events_page() -> str:
+    lines = ["# What `run --json` writes", "", MADE, ""]
+    lines += ["One JSON object a line, and nothing else on stdout. Every object has:", ""]
+    lines += fields_table(ALWAYS)
+    lines += ["", "Names and meanings stay; more fields and events may come."]
+    lines += ["The last object is `run_finished`."]
+    for event, fields in EVENTS.items():
+        lines += ["", f"## `{event}`", "", *fields_table(fields)]
+    return "\n".join(lines) + "\n"
+
+
+def fields_table(fields: Mapping[str, str]) -> list[str]:
+    rows = [f"| `{name}` | {sentence} |" for name, sentence in fields.items()]
+    return ["| field | |", "|---|---|", *rows]
+
+
 def pages() -> dict[str, str]:
     """Text by file name."""
-    return {"commands.md": commands_page(), "settings.md": settings_page()}
+    return {
+        "commands.md": commands_page(),
+        "settings.md": settings_page(),
+        "run-json.md": events_page(),
+    }
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import pytest
 from scripts import reference
 
 
-@pytest.mark.parametrize("name", ["commands.md", "settings.md"])
+@pytest.mark.parametrize("name", ["commands.md", "settings.md", "run-json.md"])
 def test_the_reference_is_up_to_date(name: str, root: Path) -> None:
     written = (root / "docs/reference" / name).read_text()
     assert written == reference.pages()[name], "make docs"

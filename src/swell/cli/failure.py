@@ -129,6 +129,8 @@ def _group_lines(group: Sequence[TaskFailed], story: Story, paint: Paint) -> lis
     traceback = _traceback_of(failure)
     if len(traceback) > 1:
         lines += [f"    {line}" for line in _shortened(traceback)]
+    else:
+        lines += [f"    {line}" for line in failure.outcome.message.strip().splitlines()[1:]]
     if story.last_lines:
         lines.append(paint.dim("  Last lines it printed:"))
         lines += [f"    {line}" for line in story.last_lines]

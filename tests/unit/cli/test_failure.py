@@ -95,6 +95,15 @@ def test_a_failure_without_frames_is_told_in_one_line() -> None:
     assert lines[1:3] == ["start/1 failed: 200 items", ""]
 
 
+def test_a_cause_of_several_lines_is_told_whole() -> None:
+    outcome = Outcome(False, Cause.ENVIRONMENT, "No package:\n  numpy 9 was not found")
+    lines = reported(TaskFailed(JobId("1", 0), "start", 0.0, outcome))
+    assert lines[1:3] == [
+        "start/1 failed: environment: No package: …",
+        "      numpy 9 was not found",
+    ]
+
+
 def test_a_very_long_traceback_is_shortened_in_its_middle() -> None:
     text = "Traceback\n" + "\n".join(f"  line {i}" for i in range(500))
     outcome = Outcome(False, Cause.USER_ERROR, "deep", ErrorInfo("E", "deep", text))
