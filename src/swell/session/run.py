@@ -37,7 +37,6 @@ from swell.session.keepers import fresh_argv, open_cold_keeper, open_keeper
 from swell.session.origin import PARAMETERS_TASK, Origin, adoptable, find_origin, origin_reader
 from swell.session.place import Place, find_place, make_place
 from swell.session.signals import EndedBySignal, signals_into
-from swell.session.task_outputs import TaskOutputs
 from swell.session.user import default_namespace, user_name
 from swell.settings import Settings
 from swell.version import VERSION
@@ -332,9 +331,12 @@ class _Session:
         state: RunState,
         origin: Origin | None,
     ) -> RunResult:
-            from swell.scheduler.book import RecordBook
+        # Late: what only the driver needs must not make the keeper's pages more.
+        from swell.datastore.log_writer import LogWriter
+        from swell.scheduler.book import RecordBook
         from swell.scheduler.launching import Launching
         from swell.scheduler.writer import FactWriter
+        from swell.session.task_outputs import TaskOutputs
 
         metastore = self._stores.metastore
         folder = self._place.log_folder(self._flow.name, fact.id.number)
