@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bench.lab import HERE, Findings, Lab, Row, median, ms
+from bench.lab import HERE, ROOT, Findings, Lab, Row, median, ms
 
 SCRIPTS = HERE / "isolation"
 TASKS, TIMES = 20, 3
@@ -60,6 +60,7 @@ def measure(lab: Lab) -> Findings:
             ended = lab.run(
                 [python, flow, "--no-pylint", "run", "--n", n, "--max-workers", 2],
                 cwd=store,
+                PYTHONPATH=str(ROOT / "src"),
                 SWELL_ROOT=str(store / ".swell"),
                 SWELL_USER="bench",
             )
