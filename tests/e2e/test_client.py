@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
@@ -14,7 +15,8 @@ import pytest
 import swell
 from swell import DataArtifact, Flow, Metaflow, Run, Step, Task
 from swell.errors import ExceptionWrapper, InvalidPathspec, NotFound
-from tests.e2e.story_store import in_other_process, looked_at
+from tests.e2e.story_store import SCRIPTS, in_other_process, looked_at
+from tests.e2e.terminal import run
 
 pytestmark = pytest.mark.usefixtures("looking")
 
@@ -287,7 +289,37 @@ def test_inside_a_task_the_client_sees_the_store_and_the_namespace_of_its_run(
         "namespace": "user:tester",
         "metadata": f"sqlite@{looking}/.swell/metadata.db",
         "latest": "GangFlow/1",
+        "types": {
+            "start": "split-parallel",
+            "train": "linear",
+            "join": "join",
+            "end": "end",
+        },
     }
+
+
+def test_tasks_find_their_run_and_their_gang_in_the_environment() -> None:
+    one, other = Run("GangFlow/1")["join"].task.data.variables
+    control = Step("GangFlow/1/train").control_task
+    assert control is not None
+    assert one == {
+        "SWELL_RUN_ID": "1",
+        "MF_PARALLEL_MAIN_IP": "127.0.0.1",
+        "MF_PARALLEL_NUM_NODES": "2",
+        "MF_PARALLEL_NODE_INDEX": "0",
+        "MF_PARALLEL_CONTROL_TASK_ID": control.id,
+    }
+    assert other == {**one, "MF_PARALLEL_NODE_INDEX": "1"}
+
+
+@pytest.mark.parametrize("isolation", ["fork", "fresh"])
+def test_the_namespace_of_a_run_holds_in_its_tasks(tmp_path: Path, isolation: str) -> None:
+    script = Path(shutil.copy(SCRIPTS / "gang.py", tmp_path))
+    run(script, "run", "--namespace", "", "--isolation", isolation, store=tmp_path)
+    with looked_at(tmp_path):
+        seen = Run("GangFlow/1")["join"].task.data.seen
+    assert seen["namespace"] is None
+    assert (seen["run"], seen["task"]) == ("GangFlow/1", "GangFlow/1/start/1")
 
 
 def test_a_folder_below_the_store_finds_it(looking: Path) -> None:

@@ -201,6 +201,18 @@ def test_a_run_may_be_started_in_a_running_event_loop(runner: Runner) -> None:
     assert asyncio.run(cell()) == "successful"
 
 
+def test_a_step_may_run_another_flow(folder: Path) -> None:
+    (folder / "outer.py").write_text(
+        "from swell import FlowSpec, Runner, step\n"
+        "class OuterFlow(FlowSpec):\n    @step\n    def start(self):\n"
+        "        with Runner('program.py', show_output=False) as runner:\n"
+        "            self.y = runner.run(n=6).run.data.n\n"
+        'if __name__ == "__main__":\n    OuterFlow()\n'
+    )
+    with Runner("outer.py", False) as runner:
+        assert runner.run().run.data.y == 6
+
+
 # --- scripts that begin no run ---------------------------------------------------------
 
 
@@ -332,6 +344,30 @@ def test_a_resume_beside_other_work(runner: Runner) -> None:
 def test_a_wrong_option_is_told_beside_other_work_too(runner: Runner) -> None:
     with pytest.raises(UsageError, match="not an integer"):
         asyncio.run(runner.async_run(n="x"))
+
+
+def test_a_start_that_is_given_up_leaves_nothing_running(folder: Path) -> None:
+    (folder / "slow.py").write_text(
+        "import os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(60)\n"
+    )
+
+    async def story() -> None:
+        with Runner("slow.py") as runner:
+            starting = asyncio.ensure_future(runner.async_run())
+            while not (folder / "pid").exists():
+                await asyncio.sleep(0.01)
+            starting.cancel()
+            await starting
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(story())
+    assert not is_alive(task_of(folder))
+
+
+def test_the_event_loop_is_loaded_only_by_those_who_await() -> None:
+    code = "import sys; from swell import Runner; print('asyncio' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 # --- ends --------------------------------------------------------------------------------

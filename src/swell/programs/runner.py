@@ -234,7 +234,7 @@ class Runner:
         try:
             await unblocked(command.until_started(self.file_read_timeout))
         except BaseException:
-            block(command.ending())
+            await unblocked(command.ending())
             raise
         return ExecutingRun(self, command)
 
