@@ -185,3 +185,13 @@ def test_wrong_commands_and_options_exit_2_with_what_was_meant(store: Path) -> N
     ):
         assert done.code == 2
         assert words in done.stderr
+
+
+def test_a_store_can_be_named_before_the_command(store: Path, tmp_path: Path) -> None:
+    elsewhere = str(tmp_path / "elsewhere")
+    assert look(store, "--datastore-root", elsewhere, "run", "--n", "1").code == 0
+
+    done = look(store, "--datastore-root", elsewhere, "logs", "1/square")
+
+    assert done.stdout == "100 %\n"
+    assert look(store, "logs", "1/square").stdout.count("100 %") == 3

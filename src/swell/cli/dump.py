@@ -22,6 +22,8 @@ _PAGE_WIDTH = 100
 """Where values are wrapped at the latest, and where the output is no terminal."""
 _WIDEST_TYPE = 24
 _NARROWEST_VALUE = 24
+_KEPT_BYTES = 1_000
+"""Texts of values up to this size are kept for the next task that has them."""
 
 Refs = Mapping[str, ArtifactRef]
 
@@ -75,6 +77,8 @@ def _dump(
     if file is not None:
         _write(looking, stores, found, tasks, file)
         return
+    page = min(looking.width, _PAGE_WIDTH)
+    texts = _Texts(stores, max_value_size, page)
     is_over = status_word(found.run) != RunStatus.RUNNING.value
     for number, (fact, refs) in enumerate(tasks):
         created = fact.created
@@ -84,7 +88,7 @@ def _dump(
         looking.heading(("\n" if number else "") + heading)
         if not refs:
             looking.say("(It has no such artifacts.)" if only else "(It has left no artifacts.)")
-        looking.print(_lines(looking, stores, refs, max_value_size))
+        looking.print(_lines(looking, texts, refs, page) if max_value_size else refs)
 
 
 # --- which artifacts -------------------------------------------------------------------
@@ -132,24 +136,20 @@ def _tell_missing(
 # --- as text ---------------------------------------------------------------------------
 
 
-def _lines(looking: Looking, stores: LocalStores, refs: Refs, max_value_size: int) -> Iterator[str]:
+def _lines(looking: Looking, texts: _Texts, refs: Refs, page: int) -> Iterator[str]:
     """Name, size, type, value; a value of several lines stands below."""
     paint = looking.paint
     names = max(map(shown_width, refs), default=0)
     sizes = max((len(size_text(ref.size)) for ref in refs.values()), default=0)
     types = min(_WIDEST_TYPE, max((len(ref.type) for ref in refs.values()), default=0))
-    page = min(looking.width, _PAGE_WIDTH)
     for name, ref in refs.items():
-        if max_value_size == 0:
-            yield name
-            continue
         head = (
             paint.bold(name + " " * (names - shown_width(name)))
             + f"  {size_text(ref.size):>{sizes}}  "
             + paint.dim(f"{ref.type:<{types}}")
         )
         room = max(_NARROWEST_VALUE, page - names - sizes - max(types, len(ref.type)) - 6)
-        value = _value_text(stores, ref, max_value_size, room=room, page=page)
+        value = texts.of(ref, room)
         lines = value.text.splitlines() or [""]
         shown = [paint.dim(line) for line in lines] if value.is_note else lines
         if len(lines) == 1 and shown_width(lines[0]) <= room:
@@ -166,21 +166,38 @@ class _Value(NamedTuple):
     is_note: bool = False
 
 
-def _value_text(
-    stores: LocalStores, ref: ArtifactRef, max_value_size: int, *, room: int, page: int
-) -> _Value:
-    if ref.size > max_value_size:
-        note = f"larger than {max_value_size:,} bytes: {one_line(ref.preview)}"
-        return _Value(cut(note, room), is_note=True)
-    try:
-        value = stores.load(ref)
-        text = repr(value) if isinstance(value, str) else pprint.pformat(value, width=page - 4)
-    except StoreError as error:
-        return _Value(f"{one_line(ref.preview)}\nnot loaded: {error}", is_note=True)
-    except Exception as error:
-        # What the user's class raises in its own __setstate__ or __repr__.
-        return _Value(f"{one_line(ref.preview)}\ncannot be shown: {error!r}", is_note=True)
-    return _Value(text)
+class _Texts:
+    """Values as text; one that many tasks have is loaded once."""
+
+    def __init__(self, stores: LocalStores, max_value_size: int, page: int) -> None:
+        self._stores = stores
+        self._max_value_size = max_value_size
+        self._page = page
+        self._known: dict[ArtifactRef, _Value] = {}
+
+    def of(self, ref: ArtifactRef, room: int) -> _Value:
+        """The value of ``ref``; a note is cut to ``room`` columns."""
+        if ref.size > self._max_value_size:
+            note = f"larger than {self._max_value_size:,} bytes: {one_line(ref.preview)}"
+            return _Value(cut(note, room), is_note=True)
+        found = self._known.get(ref)
+        if found is None:
+            found = self._load(ref)
+            if ref.size <= _KEPT_BYTES:
+                self._known[ref] = found
+        return found
+
+    def _load(self, ref: ArtifactRef) -> _Value:
+        try:
+            value = self._stores.load(ref)
+            if isinstance(value, str):
+                return _Value(repr(value))
+            return _Value(pprint.pformat(value, width=self._page - 4))
+        except StoreError as error:
+            return _Value(f"{one_line(ref.preview)}\nnot loaded: {error}", is_note=True)
+        except Exception as error:
+            # What the user's class raises in its own __setstate__ or __repr__.
+            return _Value(f"{one_line(ref.preview)}\ncannot be shown: {error!r}", is_note=True)
 
 
 # --- as a file -------------------------------------------------------------------------

@@ -94,23 +94,23 @@ def logged_lines(
 ) -> Iterator[tuple[LogSource, Iterable[LogLine]]]:
     """The lines of each source, in order of arrival; one source in memory at a time, or
     all of a run's log where it is small."""
-    by_run: dict[RunId, list[LogSource]] = {}
     listed = list(sources)
+    by_run: dict[RunId, list[LogSource]] = {}
     for source in listed:
         by_run.setdefault(source.run, []).append(source)
-    grouped: dict[LogSource, list[LogLine]] = {}
+    grouped: dict[tuple[RunId, str, int], list[LogLine]] = {}
     for run, of_run in by_run.items():
         reader = stores.logs(run)
         if len(of_run) > _MANY_TASKS and reader.size() <= _ONE_PASS_BYTES:
-            wanted = {(source.task, source.attempt): source for source in of_run}
-            grouped.update({source: [] for source in of_run})
+            grouped.update({(run, source.task, source.attempt): [] for source in of_run})
             for line in reader.lines():
-                source_of_line = wanted.get((line.task, line.attempt))
-                if source_of_line is not None and line.stream in streams:
-                    grouped[source_of_line].append(line)
+                lines = grouped.get((run, line.task, line.attempt))
+                if lines is not None and line.stream in streams:
+                    lines.append(line)
     for source in listed:
-        if source in grouped:
-            yield source, grouped.pop(source)
+        key = (source.run, source.task, source.attempt)
+        if key in grouped:
+            yield source, grouped.pop(key)
         else:
             only = streams[0] if len(streams) == 1 else None
             yield source, stores.logs(source.run).lines(source.task, source.attempt, only)

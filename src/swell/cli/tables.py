@@ -12,6 +12,9 @@ _GAP = "  "
 _NARROWEST = 8
 """Characters that a cut column keeps at least."""
 
+_FIRST_SPECIAL = "\u0300"
+"""All printable characters before it take one column."""
+
 Colour = Callable[[str], str]
 
 
@@ -42,17 +45,18 @@ def table_lines(
     titles = [Cell(column.title, heading) for column in columns]
     everything = [titles, *cells]
     widths = [
-        max(shown_width(row[number].text) for row in everything) for number in range(len(columns))
+        max([shown_width(row[number].text) for row in everything]) for number in range(len(columns))
     ]
-    widths = _fitted(columns, widths, width)
-    return [_line(columns, widths, row) for row in everything]
+    fitted = _fitted(columns, widths, width)
+    return [_line(columns, fitted, row) for row in everything]
 
 
 def shown_width(text: str) -> int:
     """Columns that ``text`` takes on a terminal: two for wide characters, none for accents."""
     if text.isascii():
         return len(text)
-    return sum(_character_width(character) for character in text)
+    special = [character for character in text if character >= _FIRST_SPECIAL]
+    return len(text) - len(special) + sum(map(_character_width, special))
 
 
 def cut(text: str, width: int) -> str:
@@ -88,9 +92,9 @@ def _character_width(character: str) -> int:
 
 
 def _cell(value: str | Cell) -> Cell:
-    if isinstance(value, Cell):
-        return value._replace(text=one_line(value.text))
-    return Cell(one_line(value))
+    if isinstance(value, str):
+        return Cell(one_line(value))
+    return value if value.text.isprintable() else Cell(one_line(value.text), value.colour)
 
 
 def _fitted(columns: Sequence[Column], widths: list[int], width: int) -> list[int]:
@@ -113,11 +117,12 @@ def _fitted(columns: Sequence[Column], widths: list[int], width: int) -> list[in
 
 def _line(columns: Sequence[Column], widths: Sequence[int], row: Sequence[Cell]) -> str:
     parts = []
-    for column, width, cell in zip(columns, widths, row, strict=True):
-        text = cut(cell.text, width)
-        blanks = " " * (width - shown_width(text))
-        shown = cell.colour(text) if cell.colour and text else text
+    for column, width, (text, colour) in zip(columns, widths, row, strict=True):
+        taken = shown_width(text)
+        if taken > width:
+            text = cut(text, width)
+            taken = shown_width(text)
+        blanks = " " * (width - taken)
+        shown = colour(text) if colour and text else text
         parts.append(blanks + shown if column.is_number else shown + blanks)
-    while parts and not parts[-1].strip():
-        parts.pop()
     return _GAP.join(parts).rstrip()

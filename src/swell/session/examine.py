@@ -209,11 +209,8 @@ def _settings(settings: Settings) -> list[Finding]:
         value = getattr(settings, setting.name)
         is_default = value == setting.default
         source = "default" if is_default else "environment"
-        secret = setting.name == "production_token" and value
-        shown = "(set, not shown)" if secret else "not set" if value is None else value
-        findings.append(
-            Finding(setting.variable, shown if value is None else f"{shown} ({source})")
-        )
+        text = "not set" if value is None else f"{value} ({source})"
+        findings.append(Finding(setting.variable, text))
     return findings
 
 
