@@ -103,7 +103,8 @@ _PLACES = {
     "programs.runner": "Runner",
     "script": "FlowSpec",
     "session.notebook": "DataArtifact Flow Metaflow Run Step Swell Task "
-    "default_metadata default_namespace get_cards get_metadata get_namespace metadata namespace",
+    "default_metadata default_namespace get_metadata get_namespace metadata namespace",
+    "session.stored_cards": "get_cards",
     "task.current": "current",
 }
 """Module → the public names it holds."""
