@@ -25,6 +25,7 @@ from swell.client.query import run_graph
 from swell.model.cause import Cause
 from swell.model.facts import AttemptFact, RunFact, RunStatus, TaskFact
 from swell.model.ids import PARAMETERS_STEP
+from swell.model.record import Outcome
 from swell.session.reading import LocalStores
 
 _SHOWN_FAILURES = 5
@@ -182,29 +183,36 @@ def _number(count: int) -> str:
 def _failure_lines(
     looking: Looking, run: RunFact, tasks: Sequence[TaskFact], attempts: Sequence[AttemptFact]
 ) -> Iterator[str]:
-    last = {attempt.job: attempt for attempt in attempts}
+    outcomes = {attempt.job.task: attempt.outcome for attempt in attempts}
     failed = [fact for fact in tasks if _is_failure(fact)]
-    by_task = {job.task: attempt for job, attempt in last.items()}
+    failed.sort(key=lambda fact: fact.caught)
     for fact in failed[:_SHOWN_FAILURES]:
-        attempt = by_task.get(fact.created.task)
-        outcome = attempt.outcome if attempt else None
+        outcome = outcomes.get(fact.created.task)
         path = f"{run.id.number}/{fact.created.step}/{fact.created.task}"
         made = f" ({count_text(fact.attempt + 1, 'attempt')})" if fact.attempt else ""
-        cause = fact.cause.value.replace("_", " ") if fact.cause else "failed"
-        message = outcome.message if outcome else ""
-        is_told = cause in message.lower()
-        why = message if is_told else f"{cause}: {message}" if message else cause
-        verb = "was caught" if fact.caught else "failed"
         yield ""
-        colour = looking.paint.yellow if fact.caught else looking.paint.red
-        yield f"{colour(f'{path} {verb}')}{made}: {why}"
-        if outcome is not None and outcome.error is not None and not fact.caught:
+        if fact.caught:
+            yield f"{looking.paint.yellow(f'{path} was caught')}{made}{_why(outcome)}"
+            continue
+        yield f"{looking.paint.red(f'{path} failed')}{made}{_why(outcome)}"
+        if outcome is not None and outcome.error is not None:
             for line in outcome.error.traceback.rstrip().splitlines():
                 yield f"    {line}"
     rest = len(failed) - _SHOWN_FAILURES
     if rest > 0:
         yield ""
         yield f"… and {count_text(rest, 'more task')} like that."
+
+
+def _why(outcome: Outcome | None) -> str:
+    """': user error: ValueError: bad'; empty where nothing is known."""
+    if outcome is None:
+        return ""
+    message = outcome.message
+    if not message and outcome.error is not None:
+        message = f"{outcome.error.type}: {outcome.error.text}"
+    cause = "" if outcome.cause is Cause.OK else outcome.cause.value.replace("_", " ")
+    return "".join(f": {one_line(part)}" for part in (cause, message) if part)
 
 
 def _is_failure(fact: TaskFact) -> bool:
