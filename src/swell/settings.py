@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, MutableMapping
 
 import msgspec
+
+from swell.errors import UsageError
+
+_DEFAULT_HOME = "~/.config/swell"
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -25,8 +30,19 @@ SETTINGS: tuple[Setting, ...] = (
         "The store folder. Unset: the nearest `.swell` upwards of the working directory, "
         "else one is made beside the script.",
     ),
-    Setting("home", "SWELL_HOME", "~/.config/swell", "Where profiles are kept."),
-    Setting("profile", "SWELL_PROFILE", None, "The profile to read from the home folder."),
+    Setting(
+        "home",
+        "SWELL_HOME",
+        _DEFAULT_HOME,
+        "The folder of settings files: `config.toml`, and one `<profile>.toml` a profile. A line "
+        'in them is the name of a setting and its value: `user = "ada"`.',
+    ),
+    Setting(
+        "profile",
+        "SWELL_PROFILE",
+        None,
+        "Read `<profile>.toml` from the home folder instead of `config.toml`.",
+    ),
     Setting(
         "user",
         "SWELL_USER",
@@ -76,7 +92,7 @@ class Settings(msgspec.Struct, frozen=True):
     """The settings in force; see SETTINGS for what each is for."""
 
     root: str | None = None
-    home: str = "~/.config/swell"
+    home: str = _DEFAULT_HOME
     profile: str | None = None
     user: str | None = None
     default_with: str | None = None
@@ -98,9 +114,13 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings from ``environ`` (default: the process's own)."""
+    """Read the settings: ``environ`` (default: the process's own) beats the settings file.
+
+    Raises UsageError for a file that cannot be read, or a profile that is not there.
+    """
     env = os.environ if environ is None else environ
     given = {s.name: env[s.variable] for s in SETTINGS if env.get(s.variable)}
+    given = {**_read_file(given.get("home", _DEFAULT_HOME), given.get("profile")), **given}
     names = (env.get(variable) for variable in ("SUDO_USER", "USERNAME", "USER"))
     return Settings(
         **given,
@@ -110,6 +130,67 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         no_color=bool(env.get("NO_COLOR")),
         has_display=bool(env.get("DISPLAY") or env.get("WAYLAND_DISPLAY")),
     )
+
+
+def _read_file(home: str, profile: str | None) -> dict[str, str]:
+    """Setting → value of the settings file in force; nothing where there is none."""
+    folder = os.path.expanduser(home)
+    path = os.path.join(folder, f"{profile or 'config'}.toml")
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+    except FileNotFoundError:
+        if profile is None:
+            return {}
+        raise UsageError(
+            f"There is no profile '{profile}': {path} does not exist.",
+            remedy=_known_profiles(folder),
+        ) from None
+    except OSError as error:
+        raise UsageError(
+            f"The settings file {path} cannot be read: {error.strerror}.",
+            remedy="Make it readable, or set SWELL_HOME to another folder.",
+        ) from error
+    return _parsed(content, path)
+
+
+def _parsed(content: bytes, path: str) -> dict[str, str]:
+    # Here, since most people have no such file: tomllib costs 10 ms.
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        values = tomllib.loads(content.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"The settings file {path} is not TOML: {error}.",
+            remedy='Write one setting a line, such as: user = "ada"',
+        ) from error
+    known = [setting.name for setting in SETTINGS if setting.name not in ("home", "profile")]
+    for name, value in values.items():
+        if name not in known:
+            raise UsageError(
+                f"The settings file {path} has '{name}', which is not a setting.",
+                remedy=f"Settings are: {', '.join(known)}.",
+            )
+        if not isinstance(value, (str, int, float)):
+            raise UsageError(
+                f"The settings file {path} gives '{name}' {value!r}.",
+                remedy="Give text, or a number.",
+            )
+    return {name: str(value) for name, value in values.items()}
+
+
+def _known_profiles(folder: str) -> str:
+    try:
+        names = sorted(name[:-5] for name in os.listdir(folder) if name.endswith(".toml"))
+    except OSError:
+        names = []
+    profiles = ", ".join(name for name in names if name != "config")
+    if profiles:
+        return f"Profiles there: {profiles}."
+    return "Write the file, or unset SWELL_PROFILE."
 
 
 def without_own_variables(environ: Mapping[str, str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ import click
 
 from swell.cli.render import error_text, paint_for, say_error
 from swell.errors import InternalError, SwellError, UsageError
-from swell.settings import Settings
+from swell.settings import Settings, load_settings
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -68,6 +68,15 @@ class LazyGroup(click.Group):
         rows = [(name, self._lazy[name].summary) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+
+def settings_or_exit() -> Settings:
+    """The settings in force; a settings file that cannot be used ends the program."""
+    try:
+        return load_settings()
+    except UsageError as error:
+        say_error(error_text(error, paint_for(sys.stderr, no_color=False)))
+        sys.exit(EXIT_USAGE)
 
 
 def run_app(

@@ -8,8 +8,7 @@ from typing import Any, NoReturn
 import click
 
 from swell.authoring.flow import Flow
-from swell.cli.app import LazyCommand, LazyGroup, run_app
-from swell.settings import load_settings
+from swell.cli.app import LazyCommand, LazyGroup, run_app, settings_or_exit
 
 SCRIPT_COMMANDS = {
     "run": LazyCommand("swell.cli.run:run_command", "Run the flow."),
@@ -29,7 +28,7 @@ SCRIPT_COMMANDS = {
 
 def main(flow_class: type[Flow], argv: list[str] | None = None) -> NoReturn:
     """Run the command line of ``flow_class`` and exit; ``argv`` is without the program."""
-    settings = load_settings()
+    settings = settings_or_exit()
     if settings.attempt is not None:
         from swell.session.attempt import run_fresh_attempt
 
@@ -145,4 +144,5 @@ def swell_command() -> NoReturn:
     """The `swell` command."""
     from swell.cli.admin import swell_app
 
-    run_app(swell_app(), None, name="swell", obj=load_settings(), settings=load_settings())
+    settings = settings_or_exit()
+    run_app(swell_app(), None, name="swell", obj=settings, settings=settings)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from swell.client.metadata import foreach_stack
 from swell.client.query import origin_of, run_graph
 from swell.client.stores import Stores
 from swell.errors import DataMissing, ExceptionWrapper
@@ -103,8 +102,7 @@ def _stack_texts(stores: Stores, run: RunFact, task: TaskFact) -> list[str]:
         _, ran = origin_of(stores, run, task)
     except DataMissing:
         ran = task
-    created = ran.created
-    return foreach_stack(created, stores.metastore.attempts(created.run, task=created.task))
+    return list(ran.created.stack_text)
 
 
 def _foreach_var(run: RunFact, step: str) -> str | None:

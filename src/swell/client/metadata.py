@@ -6,8 +6,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-import msgspec
-
 from swell.client.query import origin_of, run_graph
 from swell.client.stores import Stores
 from swell.errors import DataMissing
@@ -79,7 +77,7 @@ def _attempt_data(
         for name, (kind, text) in attempt.metadata.items():
             if name in of_every_attempt:
                 continue
-            yield Datum(name, _value(name, text), end, kind)
+            yield Datum(name, text, end, kind)
         is_ok = str(attempt.outcome.ok or attempt.outcome.caught)
         yield Datum("attempt_ok", is_ok, end, "internal_attempt_status")
         yield Datum("attempt-done", number, end, "attempt-done")
@@ -124,23 +122,6 @@ def _graph_data(created: TaskCreated, graph: Graph | None) -> Iterator[Datum]:
         at = _ms(created.created_at)
         yield Datum("start_step", graph.start, at, "graph_structure")
         yield Datum("end_step", graph.end, at, "graph_structure")
-
-
-def foreach_stack(created: TaskCreated, attempts: Sequence[AttemptFact]) -> list[str]:
-    """'variable=item' of each foreach around the task; empty where no attempt has told."""
-    for attempt in reversed(attempts):
-        if FOREACH_STACK in attempt.metadata:
-            return _decoded_list(attempt.metadata[FOREACH_STACK][1])
-    return list(created.stack_text)
-
-
-def _value(name: str, text: str) -> object:
-    """A fact as tools read it: text, a few of them lists."""
-    return _decoded_list(text) if name == FOREACH_STACK else text
-
-
-def _decoded_list(text: str) -> list[str]:
-    return msgspec.json.decode(text, type=list[str])
 
 
 def newest_by_name(data: Sequence[Datum]) -> Mapping[str, Datum]:

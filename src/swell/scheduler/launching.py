@@ -12,6 +12,7 @@ from swell.model.job import Frame, Gang, Inputs, Launch, Opened, StepPlan
 from swell.model.record import Outcome, Transition
 from swell.scheduler.book import RecordBook
 from swell.scheduler.events import AdoptTasks, Start, StartAttempts
+from swell.scheduler.stack_text import ItemText, foreach_stack_text, number_text
 from swell.scheduler.writer import Entry
 
 PACK_FROM_BYTES = 256 << 10
@@ -40,7 +41,8 @@ PackRecords = Callable[[str, Sequence[bytes]], str]
 
 
 class Launching:
-    """Belongs to the deciding thread. ``read_origin`` is there when a run is resumed."""
+    """Belongs to the deciding thread. ``read_origin`` is there when a run is resumed.
+    ``item_text`` tells foreach items in the facts on tasks."""
 
     def __init__(
         self,
@@ -50,6 +52,7 @@ class Launching:
         book: RecordBook,
         pack: PackRecords,
         read_origin: OriginReader | None = None,
+        item_text: ItemText = number_text,
     ) -> None:
         self._run = run
         self._graph = graph
@@ -57,6 +60,7 @@ class Launching:
         self._book = book
         self._pack = pack
         self._read_origin = read_origin
+        self._item_text = item_text
         self._opened: dict[str, Opened] = {}
         self._places: dict[str, Place] = {}
         self._place_of_block: dict[Place, Place] = {}
@@ -179,6 +183,7 @@ class Launching:
             parents=tuple(self._names_of(start.parents)),
             indices=tuple(frame.index for frame in stack),
             rounds=start.rounds,
+            stack_text=foreach_stack_text(stack, self._item_text),
             path_text=",".join(f"{frame.step}:{frame.index}" for frame in stack),
             origin_task=origin,
             gang_size=node[1] if node is not None else None,

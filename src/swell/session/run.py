@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -332,6 +333,7 @@ class _Session:
         origin: Origin | None,
     ) -> RunResult:
         # Late: what only the driver needs must not make the keeper's pages more.
+        from swell.datastore.items import item_text
         from swell.datastore.log_writer import LogWriter
         from swell.scheduler.book import RecordBook
         from swell.scheduler.launching import Launching
@@ -358,6 +360,7 @@ class _Session:
             RecordBook(lambda tasks: metastore.encoded_records(fact.id, tasks)),
             _packer(self._place.scratch(self._flow.name, fact.id.number)),
             origin_reader(metastore, origin) if origin is not None else None,
+            partial(item_text, self._stores.storage),
         )
         loop = RunLoop(
             fact.id,

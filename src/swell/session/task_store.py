@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from swell.datastore.artifacts import Artifacts
-from swell.datastore.items import StoredItems, item_text, load_item, store_items
+from swell.datastore.items import StoredItems, load_item, store_items
 from swell.model.record import ArtifactRef, ItemRef
 from swell.seams.storage import Storage
 
@@ -64,10 +64,6 @@ class TaskStore:
         """One item of a foreach."""
         value: object = load_item(self._storage, ref, script=self._script)
         return value
-
-    def item_text(self, ref: ItemRef) -> str:
-        """A short text of one item, without running code of its classes."""
-        return item_text(self._storage, ref)
 
     def open_pack(self, path: str) -> Sequence[bytes]:
         """The encoded Records of a join of thousands."""

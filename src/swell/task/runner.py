@@ -22,7 +22,6 @@ from swell.model.record import (
     AttemptResult,
     CardRef,
     ErrorInfo,
-    ItemRef,
     Items,
     Outcome,
     Record,
@@ -34,8 +33,6 @@ from swell.task.context import AttemptContext
 from swell.task.current import Running
 from swell.task.door import Comparer, TaskDoor
 from swell.task.inputs import JoinInputs
-from swell.task.stack_text import NAME as FOREACH_STACK
-from swell.task.stack_text import foreach_stack_text
 from swell.task.trace import describe_error
 
 CHILD_INLINE_BYTES = 1024
@@ -71,10 +68,6 @@ class ArtifactStore(Comparer, Protocol):
 
     def store_items(self, iterable: Iterable[Any], limit: int, name: str) -> StoredItems:
         """Iterate once and store each item. Raises TooManyItems past ``limit``."""
-        ...
-
-    def item_text(self, ref: ItemRef) -> str:
-        """A short text of one foreach item; '' where only its class could tell."""
         ...
 
     def take_keys(self) -> tuple[str, ...]:
@@ -143,9 +136,6 @@ class AttemptRunner:
         attempt = _Attempt(self, launch, node, flow, door)
         with Running(lambda: (self._facts(launch), self._late_facts(launch))) as current:
             context = AttemptContext(flow, join, launch, run, current)
-            if launch.stack:
-                text = foreach_stack_text(launch.stack, self.store.item_text)
-                context.add_metadata(FOREACH_STACK, text)
             alive()
             error = attempt.execute(context)
             for action in context.actions:

@@ -1,13 +1,11 @@
-"""The foreaches around a task as a JSON list of short texts."""
+"""The foreaches around a task as short texts."""
 
 from __future__ import annotations
-
-import json
 
 from swell.errors import DataMissing
 from swell.model.job import Frame
 from swell.model.record import ItemRef
-from swell.task.stack_text import foreach_stack_text
+from swell.scheduler.stack_text import foreach_stack_text
 
 
 def frame(var: str, text: str | int) -> Frame:
@@ -16,10 +14,7 @@ def frame(var: str, text: str | int) -> Frame:
 
 
 def texts(*stack: Frame) -> list[str]:
-    found: list[str] = json.loads(
-        foreach_stack_text(stack, lambda ref: (ref.inline or b"").decode())
-    )
-    return found
+    return list(foreach_stack_text(stack, lambda ref: (ref.inline or b"").decode()))
 
 
 def test_one_text_a_foreach_outermost_first() -> None:
@@ -43,4 +38,4 @@ def test_an_item_that_is_gone_is_left_to_the_step_that_reads_it() -> None:
     def gone(ref: ItemRef) -> str:
         raise DataMissing("gone")
 
-    assert json.loads(foreach_stack_text([frame("x", "a")], gone)) == ["x="]
+    assert foreach_stack_text([frame("x", "a")], gone) == ("x=",)
