@@ -128,7 +128,25 @@ def run_app(
 def _usage_text(error: click.UsageError, headline: str, name: str) -> str:
     message = error.format_message()
     path = error.ctx.command_path if error.ctx is not None else name
+    if isinstance(error, click.NoSuchOption) and error.ctx is not None:
+        command = error.ctx.info_name
+        if error.option_name in _options_before(error.ctx):
+            return (
+                f"{headline}: '{error.option_name}' stands before the command.\n"
+                f"    Write it like '{name} {error.option_name} … {command}'."
+            )
     return f"{headline}: {message}\n    See '{path} --help'."
+
+
+def _options_before(context: click.Context) -> set[str]:
+    """The options of the commands that ``context`` is a command of."""
+    found: set[str] = set()
+    parent = context.parent
+    while parent is not None:
+        for parameter in parent.command.params:
+            found.update(parameter.opts, parameter.secondary_opts)
+        parent = parent.parent
+    return found
 
 
 def _bug(error: Exception) -> InternalError:

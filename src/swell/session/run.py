@@ -22,7 +22,9 @@ from swell.model.facts import (
     AttemptEnded,
     AttemptStarted,
     NewRun,
+    RunEnded,
     RunFact,
+    RunStatus,
     TaskCreated,
 )
 from swell.model.ids import PARAMETERS_STEP, JobId
@@ -159,13 +161,26 @@ class _Session:
         )
         parameters = self._parameters(origin)
         fact = self._create_run(origin)
-        context = self._context(fact, origin, parameters)
-        self._commit_parameters(fact, parameters, origin)
-        self._leave_files(fact)
-        self._announce(fact, origin)
-        limits = Limits(self._order.max_workers, self._order.max_num_splits, self._order.keep_going)
-        state = RunState(self._flow.graph, self._flow.plans, limits, adopted)
-        return self._drive(link, fact, context, state, origin)
+        try:
+            context = self._context(fact, origin, parameters)
+            self._commit_parameters(fact, parameters, origin)
+            self._leave_files(fact)
+            self._announce(fact, origin)
+            order = self._order
+            limits = Limits(order.max_workers, order.max_num_splits, order.keep_going)
+            state = RunState(self._flow.graph, self._flow.plans, limits, adopted)
+            return self._drive(link, fact, context, state, origin)
+        except BaseException:
+            self._give_up(fact)
+            raise
+
+    def _give_up(self, fact: RunFact) -> None:
+        """The run has its number but cannot go on: it must not look as if it did."""
+        try:
+            ended = RunEnded(fact.id, time.time(), RunStatus.FAILED)
+            self._stores.metastore.commit([ended])
+        except SwellError:
+            pass  # what led here is told; the store has nothing to add
 
     # --- before the first task -------------------------------------------------
 
@@ -202,7 +217,9 @@ class _Session:
         changed = [
             name
             for name in self._flow.constants
-            if name in origin.parameters and origin.parameters[name].inline != refs[name].inline
+            if name in origin.parameters
+            and (origin.parameters[name].inline, origin.parameters[name].key)
+            != (refs[name].inline, refs[name].key)
         ]
         if changed:
             names = ", ".join(f"'{name}'" for name in changed)
