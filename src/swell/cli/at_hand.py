@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from swell.authoring.config_values import GivenConfigs
-from swell.session.flow import FlowAtHand, SettledFlow
+from swell.session.flow import FlowAtHand, KeptConfigs, SettledFlow
 
 
 def top_params(ctx: click.Context) -> dict[str, Any]:
@@ -16,8 +16,8 @@ def top_params(ctx: click.Context) -> dict[str, Any]:
     return ctx.find_root().params
 
 
-def flow_of(ctx: click.Context) -> FlowAtHand:
-    """The flow, its configs read. Raises UsageError and FlowError."""
+def flow_of(ctx: click.Context, kept: KeptConfigs | None = None) -> FlowAtHand:
+    """The flow, its configs read or as they were ``kept``. Raises UsageError and FlowError."""
     at_hand = ctx.obj
     assert isinstance(at_hand, FlowAtHand)
     if not at_hand.is_read:
@@ -30,6 +30,9 @@ def flow_of(ctx: click.Context) -> FlowAtHand:
                 environment_files=settings.config,
                 environment_values=settings.config_values,
             )
+            if kept is None
+            else GivenConfigs(),
+            kept,
         )
     return at_hand
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Collection
 from typing import Any
 
 import click
@@ -137,12 +138,20 @@ def _run(ctx: click.Context, /, **options: Any) -> int:
 
 @click.pass_context
 def _resume(ctx: click.Context, /, **options: Any) -> int:
-    at_hand = flow_of(ctx)
+    origin = options["origin_run_id"]
+
+    def of_origin(names: Collection[str]) -> dict[str, Any]:
+        from swell.session.origin import configs_of_origin
+
+        at_hand = ctx.obj
+        return configs_of_origin(at_hand.settings, at_hand.script, at_hand.name, origin, names)
+
+    at_hand = flow_of(ctx, kept=of_origin)
     flow = settled(ctx, options["decospecs"])
     order = _replace(
         _order(ctx, at_hand, options),
         resumes=True,
-        origin_run=options["origin_run_id"],
+        origin_run=origin,
         from_step=options["step"],
     )
     return _perform(ctx, flow, order, options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from swell.decorators.project import Project
 
 
+KeptConfigs = Callable[[Collection[str]], Mapping[str, Any]]
+"""Attributes of configs → the values of those that another run kept."""
+
+
 class FlowAtHand:
     """The flow class of the script that runs, before ``settle``: parameters are known."""
 
@@ -51,11 +55,18 @@ class FlowAtHand:
         path = getattr(sys.modules.get("__main__"), "__file__", None)
         return os.path.abspath(path) if path else None
 
-    def read_configs(self, given: GivenConfigs) -> None:
-        """Resolve configs and run ``pre_mutate``. Raises UsageError and FlowError."""
+    def read_configs(self, given: GivenConfigs, kept: KeptConfigs | None = None) -> None:
+        """Resolve configs and run ``pre_mutate``. Raises UsageError and FlowError.
+
+        Those that ``kept`` knows have their value from there.
+        """
         declaration = declare_for_run(self.flow_class)
-        if declaration.configs:
-            self.configs = resolve_configs(declaration.configs, given, self.context())
+        configs = declaration.configs
+        known = kept(configs) if kept is not None and configs else {}
+        self.configs = {spec_of(configs[name]).name: value for name, value in known.items()}
+        unknown = {name: config for name, config in configs.items() if name not in known}
+        if unknown:
+            self.configs |= resolve_configs(unknown, given, self.context())
         self._adopt(declaration)
 
     def take_configs(self, configs: Mapping[str, Any]) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+import os
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from swell.errors import CommandException, UsageError
 from swell.model.facts import RunFact
@@ -15,6 +16,8 @@ from swell.scheduler.events import OriginTask, TaskKey
 from swell.scheduler.launching import OriginEnd, OriginReader
 from swell.scheduler.resume import latest_outcomes, tasks_to_adopt
 from swell.seams.metastore import Metastore
+from swell.session.place import find_place
+from swell.settings import Settings
 
 PARAMETERS_TASK = "0"
 
@@ -32,19 +35,47 @@ def find_origin(metastore: Metastore, flow: str, wanted: str | None) -> Origin:
 
     Raises CommandException when there is none, UsageError for a bad number.
     """
-    if wanted is None:
-        runs = metastore.runs(flow, limit=1)
-        if not runs:
-            raise CommandException(
-                f"There is no run of {flow} to resume in this store ({metastore.address}).",
-                remedy="Start one with 'run', or name it with --origin-run-id.",
-            )
-        run = runs[0]
-    else:
-        run = _named_run(metastore, flow, wanted)
+    run = _origin_run(metastore, flow, wanted)
     outcomes = latest_outcomes(metastore.attempts(run.id))
+    return Origin(run, outcomes, _parameters_of(metastore, run))
+
+
+def configs_of_origin(
+    settings: Settings, script: str | None, flow: str, wanted: str | None, names: Collection[str]
+) -> dict[str, Any]:
+    """The configs of the run to resume, by attribute: those of ``names`` that it has.
+
+    Opens the store to read and closes it: a run is not begun yet. Raises as find_origin.
+    """
+    from swell.datastore.artifacts import Artifacts
+    from swell.datastore.local import LocalStorage
+    from swell.metastore.sqlite import open_metastore
+
+    place = find_place(settings, script, os.getcwd())
+    metastore = open_metastore(place.database, read_only=True)
+    try:
+        refs = _parameters_of(metastore, _origin_run(metastore, flow, wanted))
+    finally:
+        metastore.close()
+    artifacts = Artifacts(LocalStorage(place.blobs), script=script or "")
+    return {name: artifacts.load(refs[name]) for name in names if name in refs}
+
+
+def _parameters_of(metastore: Metastore, run: RunFact) -> Mapping[str, ArtifactRef]:
     encoded = metastore.encoded_records(run.id, [PARAMETERS_TASK])
-    return Origin(run, outcomes, decode_record(encoded[0]).artifacts)
+    return decode_record(encoded[0]).artifacts
+
+
+def _origin_run(metastore: Metastore, flow: str, wanted: str | None) -> RunFact:
+    if wanted is not None:
+        return _named_run(metastore, flow, wanted)
+    runs = metastore.runs(flow, limit=1)
+    if not runs:
+        raise CommandException(
+            f"There is no run of {flow} to resume in this store ({metastore.address}).",
+            remedy="Start one with 'run', or name it with --origin-run-id.",
+        )
+    return runs[0]
 
 
 def _named_run(metastore: Metastore, flow: str, wanted: str) -> RunFact:

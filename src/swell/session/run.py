@@ -206,12 +206,23 @@ class _Session:
                 for name, ref in origin.parameters.items()
                 if read_only.get(name) in ("parameter", "config")
             }
+            values.update(self._new_since(origin))
         refs = {**artifacts.save(values), **given}
         if origin is not None:
             self._warn_of_constants(origin, refs)
         self._stores.storage.sync([])
         artifacts.sync(refs.values())
         return refs
+
+    def _new_since(self, origin: Origin) -> dict[str, Any]:
+        """Parameters and configs that the code has now and the origin had not: the defaults."""
+        from swell.authoring.parameter_values import resolve_values
+
+        at_hand = self._flow.at_hand
+        known = origin.parameters
+        parameters = {n: p for n, p in at_hand.parameters().items() if n not in known}
+        configs = {n: v for n, v in self._flow.config_artifacts().items() if n not in known}
+        return {**configs, **resolve_values(parameters, {}, at_hand.context())}
 
     def _warn_of_constants(self, origin: Origin, refs: Mapping[str, ArtifactRef]) -> None:
         changed = [
