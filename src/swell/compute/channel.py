@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -70,13 +71,20 @@ FromKeeper = Begun | Ended
 
 
 class Channel:
-    """One end of the socket; ``send`` from one thread at a time, ``receive`` likewise."""
+    """One end of the socket.
+
+    The keeper sends and waits (``send``); the driver never waits for it (``post``), since
+    the keeper may itself be waiting for the driver to read. ``post`` and ``flush`` may be
+    called from any thread, ``send`` and ``receive`` from one at a time.
+    """
 
     def __init__(self, sock: socket.socket, decoder: msgspec.msgpack.Decoder[object]) -> None:
         self._socket = sock
         self._decoder = decoder
         self._encoder = msgspec.msgpack.Encoder()
         self._pending = bytearray()
+        self._unsent = bytearray()
+        self._posting = threading.Lock()
 
     def fileno(self) -> int:
         """The descriptor to poll."""
@@ -84,12 +92,39 @@ class Channel:
 
     def send(self, *messages: ToKeeper | FromKeeper) -> None:
         """Send ``messages`` together. Raises OSError when the other end is gone."""
+        self._socket.sendall(self._framed(messages))
+
+    def post(self, *messages: ToKeeper | FromKeeper) -> bool:
+        """Send what goes without waiting; False if something is left for ``flush``.
+
+        Raises OSError when the other end is gone.
+        """
+        framed = self._framed(messages)
+        with self._posting:
+            self._unsent += framed
+            return self._send_unsent()
+
+    def flush(self) -> bool:
+        """Send more of what ``post`` left; False while something is left still."""
+        with self._posting:
+            return self._send_unsent()
+
+    def _send_unsent(self) -> bool:
+        try:
+            while self._unsent:
+                sent = self._socket.send(self._unsent, socket.MSG_DONTWAIT)
+                del self._unsent[:sent]
+        except BlockingIOError:
+            return False
+        return True
+
+    def _framed(self, messages: Iterable[ToKeeper | FromKeeper]) -> bytearray:
         out = bytearray()
         for message in messages:
             body = self._encoder.encode(message)
             out += _LENGTH.pack(len(body))
             out += body
-        self._socket.sendall(out)
+        return out
 
     def receive(self) -> list[object] | None:
         """Messages that have come, at least one byte's worth; None once the other end is gone."""

@@ -7,6 +7,7 @@ is a zygote: each attempt is one more fork. It never runs user code itself.
 from __future__ import annotations
 
 import os
+import resource
 import select
 import signal
 import socket
@@ -30,6 +31,7 @@ from swell.compute.kernel import (
     children_of,
     kill_and_reap,
     prepare_to_die_with_parent,
+    raise_file_limit,
 )
 from swell.compute.life import LifeTable
 
@@ -99,6 +101,7 @@ class Keeper:
     def serve(self) -> None:
         """Work until the driver is gone, then leave no descendant alive."""
         adopt_orphans()
+        self._lane_socket.setblocking(False)
         wake_read, wake_write = os.pipe()
         for fd in (wake_read, wake_write):
             os.set_blocking(fd, False)
@@ -109,6 +112,7 @@ class Keeper:
         poller = select.poll()
         poller.register(self._channel.fileno(), select.POLLIN)
         poller.register(wake_read, select.POLLIN)
+        poller.register(self._lane_socket, select.POLLIN)
         try:
             while self._serve_once(poller, wake_read):
                 pass
@@ -126,6 +130,9 @@ class Keeper:
             if fd == wake_read:
                 os.read(wake_read, 4096)
                 self._reap()
+                continue
+            if fd == self._lane_socket.fileno():
+                self._receive_lane()
                 continue
             messages = self._channel.receive()
             if messages is None:
@@ -152,6 +159,7 @@ class Keeper:
 
     def _begin(self, begin: Begin) -> None:
         while begin.lane not in self._lanes:
+            select.select([self._lane_socket], [], [])
             self._receive_lane()
         lane = self._lanes[begin.lane]
         keeper_pid = os.getpid()
@@ -166,10 +174,15 @@ class Keeper:
         self._begun.append(Begun(begin.lane, pid, time.time()))
 
     def _receive_lane(self) -> None:
-        number, fds, _flags, _address = socket.recv_fds(self._lane_socket, 8, 3)
-        high = []
-        for fd in fds:
-            high.append(_move_up(fd))
+        try:
+            number, fds, _flags, _address = socket.recv_fds(self._lane_socket, 8, 3)
+        except BlockingIOError:
+            return  # a Begin for that lane came first and has taken it
+        if not fds:
+            raise OSError("the driver is gone")
+        if self._highest_fd + len(fds) >= resource.getrlimit(resource.RLIMIT_NOFILE)[0]:
+            raise_file_limit()
+        high = [_move_up(fd) for fd in fds]
         self._highest_fd = max(self._highest_fd, *high)
         self._lanes[int.from_bytes(number, "little")] = Lane(*high)
 

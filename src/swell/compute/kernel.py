@@ -53,6 +53,15 @@ def kill_and_reap(pids: Collection[int]) -> None:
             continue
 
 
+def raise_file_limit() -> None:
+    """Let this process open as many files as the system allows: lanes need three each."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def _prctl() -> Callable[..., object]:
     if not sys.platform.startswith("linux"):
         return lambda *arguments: 0

@@ -15,8 +15,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from swell.compute.channel import Begin, Begun, Ended, Kill, SetUp, driver_end
-from swell.compute.kernel import adopt_orphans, children_of, kill_and_reap
+from swell.compute.channel import Begin, Begun, Ended, Kill, SetUp, ToKeeper, driver_end
+from swell.compute.kernel import (
+    adopt_orphans,
+    children_of,
+    kill_and_reap,
+    raise_file_limit,
+)
 from swell.compute.lanes import Chunk, DriverLane, open_lane
 from swell.compute.life import LifeTable
 from swell.errors import ComputeError
@@ -105,6 +110,7 @@ class LocalBackend:
         self._lane_of_fd: dict[int, DriverLane] = {}
         self._report: Report = lambda updates: None
         self._closing = False
+        self._unsent = False
         self._own_children = children_of(os.getpid()) - {keeper.pid}
         self._waker_read, self._waker_write = os.pipe()
         self._thread = threading.Thread(target=self._watch, name="swell-local", daemon=True)
@@ -115,32 +121,37 @@ class LocalBackend:
         self._report = report
         self._poller.register(self._channel.fileno(), select.POLLIN)
         self._poller.register(self._waker_read, select.POLLIN)
-        self._channel.send(self._set_up)
+        self._post(self._set_up)
         self._thread.start()
 
     def submit(self, launches: Sequence[Launch]) -> None:
         """Hand ``launches`` to the keeper, which begins them at once."""
-        with self._lock:
-            for launch in launches:
-                self._begin(launch, self._fresh or launch.fresh_because is not None)
+        for launch in launches:
+            self._begin(launch, self._fresh or launch.fresh_because is not None)
 
     def _begin(self, launch: Launch, fresh: bool) -> None:
         if fresh and not self._set_up.fresh_argv:
             self._report([_no_script(launch, self._clock())])
             return
-        lane = self._free.popleft() if self._free else self._open_lane()
+        # Never under the lock: the keeper may be waiting for the watching thread to read,
+        # and that for the lock.
+        lane = self._free_lane() or self._open_lane()
         self._keeper.life.clear(lane.number)
         now = self._clock()
-        self._flights[lane.number] = _Flight(launch=launch, lane=lane, begun_at=now, fresh=fresh)
-        self._lane_of[launch.job] = lane.number
-        try:
-            self._channel.send(Begin(lane.number, encode(launch), fresh))
-        except OSError:
-            self._wake()  # the keeper is gone; the watching thread replaces it
+        with self._lock:
+            self._flights[lane.number] = _Flight(
+                launch=launch, lane=lane, begun_at=now, fresh=fresh
+            )
+            self._lane_of[launch.job] = lane.number
+        self._post(Begin(lane.number, encode(launch), fresh))
+
+    def _free_lane(self) -> DriverLane | None:
+        with self._lock:
+            return self._free.popleft() if self._free else None
 
     def _open_lane(self) -> DriverLane:
         if self._lanes_made % 64 == 63:
-            _raise_file_limit()
+            raise_file_limit()
         lane = open_lane(self._lanes_made, self._keeper.lanes)
         self._lanes_made += 1
         for fd in lane.fds:
@@ -188,16 +199,30 @@ class LocalBackend:
         os.close(self._waker_read)
         os.close(self._waker_write)
 
+    def _post(self, message: ToKeeper) -> None:
+        try:
+            if not self._channel.post(message):
+                self._unsent = True
+                self._wake()
+        except OSError:
+            self._wake()  # the keeper is gone; the watching thread replaces it
+
+    def _flush_channel(self) -> None:
+        """On the watching thread: what could not be sent at once goes when there is room."""
+        try:
+            self._unsent = not self._channel.flush()
+        except OSError:
+            self._unsent = False
+        wanted = select.POLLIN | (select.POLLOUT if self._unsent else 0)
+        self._poller.modify(self._channel.fileno(), wanted)
+
     def _wake(self) -> None:
         os.write(self._waker_write, b"x")
 
     def _kill(self, flight: _Flight, number: signal.Signals) -> None:
         if flight.pid is None:
             return  # begun, but its pid has not come yet: _note_begun sends it on
-        try:
-            self._channel.send(Kill(flight.lane.number, flight.pid, number))
-        except OSError:
-            pass  # the keeper is gone and has killed it
+        self._post(Kill(flight.lane.number, flight.pid, number))
 
     # --- the watching thread -------------------------------------------------
 
@@ -205,13 +230,16 @@ class LocalBackend:
         adopt_orphans()  # should the keeper be killed, its orphans come here
         next_tick = self._clock()
         while not self._closing:
-            for fd, _event in self._poller.poll(_TICK_MS):
+            for fd, event in self._poller.poll(_TICK_MS):
                 if fd == self._waker_read:
                     os.read(fd, 4096)
                 elif fd == self._channel.fileno():
-                    self._receive()
+                    if event & ~select.POLLOUT:
+                        self._receive()
                 else:
                     self._read_output(fd)
+            if self._unsent:
+                self._flush_channel()
             if self._clock() >= next_tick:
                 next_tick = self._clock() + _TICK_MS / 1000
                 self._check_times()
@@ -264,9 +292,9 @@ class LocalBackend:
                 self._retire(flight.lane)
             else:
                 self._free.append(flight.lane)
-            if flight.ended_by == "no sign of life":
-                self._begin(flight.launch, fresh=True)
-                return None
+        if flight.ended_by == "no sign of life":
+            self._begin(flight.launch, fresh=True)
+            return None
         evidence = _evidence_of(ended, flight.ended_by)
         usage = Usage(ended.max_rss_kb / 1024, ended.cpu_s, "wait4")
         return JobUpdate(
@@ -330,7 +358,7 @@ class LocalBackend:
             self._fresh = True
             self._channel = driver_end(self._keeper.control)
             self._poller.register(self._channel.fileno(), select.POLLIN)
-            self._channel.send(self._set_up)
+            self._post(self._set_up)
         reason = "The process that watches the tasks of this machine was killed."
         self._report(
             [
@@ -362,15 +390,6 @@ def _no_script(launch: Launch, at: float) -> JobUpdate:
         "that one could run."
     )
     return JobUpdate(launch.job, JobState.LOST, at, evidence=Evidence(reason=reason))
-
-
-def _raise_file_limit() -> None:
-    """Every lane needs three descriptors here: use what the system allows."""
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class KeeperEnds(NamedTuple):
