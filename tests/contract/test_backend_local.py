@@ -1,0 +1,112 @@
+"""This machine's processes keep the promises of a backend, forked and fresh."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from swell.compute.channel import SetUp
+from swell.compute.keeper import fork_keeper
+from swell.compute.local import (
+    KeeperEnds,
+    KeeperLink,
+    LocalBackend,
+    open_link,
+    spawn_cold_keeper,
+)
+from swell.model.cause import Cause, find_cause
+from swell.model.wire import decode_launch
+from swell.seams.backend import Backend
+from swell.testing.backend_contract import ENDS, BackendContract, Reports, launch
+from swell.testing.contract_attempt import act
+
+ATTEMPT = Path(__file__).with_name("backend_attempt.py")
+
+
+def prepare(context: bytes) -> Callable[[bytes, Callable[[], None]], bytes]:
+    def attempt(encoded: bytes, alive: Callable[[], None]) -> bytes:
+        alive()
+        return act(decode_launch(encoded).step)
+
+    return attempt
+
+
+def fork(ends: KeeperEnds) -> int:
+    return fork_keeper(
+        ends.control,
+        ends.lanes,
+        ends.life,
+        prepare,
+        attempt_variable="SWELL_ATTEMPT",
+        driver_ends=ends.driver_ends,
+    )
+
+
+def open_cold() -> KeeperLink:
+    return open_link(lambda ends: spawn_cold_keeper(ends, attempt_variable="SWELL_ATTEMPT"))
+
+
+class TestLocalBackend(BackendContract):
+    @pytest.fixture(params=["fork", "fresh"])
+    def backend(self, request: pytest.FixtureRequest) -> Backend:
+        is_fresh = request.param == "fresh"
+        return LocalBackend(
+            open_cold() if is_fresh else open_link(fork),
+            SetUp(b"", (sys.executable, str(ATTEMPT))),
+            lambda output: None,
+            fresh=is_fresh,
+            open_cold_keeper=open_cold,
+        )
+
+    def test_a_forked_attempt_that_gives_no_sign_of_life_is_run_afresh(self) -> None:
+        """A child may hang in a lock it inherited; nothing of the step has run then."""
+
+        def never_alive(context: bytes) -> Callable[[bytes, Callable[[], None]], bytes]:
+            return lambda encoded, alive: act("hang")
+
+        def fork_hanging(ends: KeeperEnds) -> int:
+            return fork_keeper(
+                ends.control,
+                ends.lanes,
+                ends.life,
+                never_alive,
+                attempt_variable="SWELL_ATTEMPT",
+                driver_ends=ends.driver_ends,
+            )
+
+        backend = LocalBackend(
+            open_link(fork_hanging),
+            SetUp(b"", (sys.executable, str(ATTEMPT))),
+            lambda output: None,
+            fresh=False,
+            open_cold_keeper=open_cold,
+        )
+        reports = Reports()
+        backend.start(reports.take)
+        one = launch(1, "ok")
+        backend.submit([one])
+
+        end = reports.wait_for(one.job, *ENDS)
+
+        backend.close()
+        assert end.result is not None
+
+    def test_a_step_that_needs_a_fresh_interpreter_where_there_is_no_script_says_so(self) -> None:
+        backend = LocalBackend(
+            open_cold(), SetUp(b"", ()), lambda output: None, fresh=True, open_cold_keeper=open_cold
+        )
+        reports = Reports()
+        backend.start(reports.take)
+        one = launch(1, "ok")
+        backend.submit([one])
+
+        end = reports.wait_for(one.job, *ENDS)
+
+        backend.close()
+        assert end.evidence is not None
+        finding = find_cause(end.evidence)
+        assert finding.cause is Cause.UNKNOWN
+        assert "fresh interpreter" in finding.sentence
