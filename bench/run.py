@@ -70,7 +70,7 @@ def main(arguments: list[str]) -> int:
                 "rows": [vars(row) for row in findings.rows],
                 "notes": findings.notes,
             }
-        KEPT.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+            KEPT.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
         TABLE.write_text(page(kept, versions(lab)))
     finally:
         lab.close()
@@ -99,6 +99,7 @@ def page(kept: dict[str, Any], found: dict[str, str]) -> str:
             cells = [row.work, row.measured, row.against, row.ratio, row.bar, reached]
             lines.append(f"| {' | '.join(cells)} |")
     lines += ["", "## How each was measured", ""]
+    lines += ["A load well above 0 means that other work ran on the machine at the same time.", ""]
     for name in WORKS:
         if name in kept:
             one = kept[name]
