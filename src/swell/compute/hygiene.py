@@ -37,6 +37,10 @@ _SIGNALS = (
 )
 
 
+HELD = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP)
+"""Blocked in the zygote, so that one sent to a child before it has its handlers waits for them."""
+
+
 class Warm(msgspec.Struct):
     """What the driver had when it forked, that each child shall have again.
 
@@ -97,6 +101,7 @@ def cleanse_child(warm: Warm) -> None:
     _signal.set_wakeup_fd(-1)
     for number, handler in warm.handlers:
         _signal.signal(number, handler)
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, HELD)
     warm.free_fd = _lowest_free_fd()
 
 

@@ -12,6 +12,7 @@ import select
 import signal
 import socket
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -96,6 +97,7 @@ class Keeper:
         self._highest_fd = FIRST_FD
         self._orphans: set[int] = set()
         self._begun: list[Begun] = []
+        self._asked: deque[object] = deque()
         self._die_with_parent = prepare_to_die_with_parent()
 
     def serve(self) -> None:
@@ -107,8 +109,7 @@ class Keeper:
             os.set_blocking(fd, False)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, hygiene.HELD)
         poller = select.poll()
         poller.register(self._channel.fileno(), select.POLLIN)
         poller.register(wake_read, select.POLLIN)
@@ -123,33 +124,38 @@ class Keeper:
 
     def _serve_once(self, poller: select.poll, wake_read: int) -> bool:
         # A task of a few milliseconds is told in one message: its driver wakes up once.
-        ready = poller.poll(_BEGUN_WAIT_MS if self._begun else None)
-        if not ready:
+        wait_ms = 0 if self._asked else _BEGUN_WAIT_MS if self._begun else None
+        ready = poller.poll(wait_ms)
+        if not ready and self._begun:
             self._channel.send(*self._take_begun())
         for fd, _event in ready:
             if fd == wake_read:
                 os.read(wake_read, 4096)
                 self._reap()
-                continue
-            if fd == self._lane_socket.fileno():
+            elif fd == self._lane_socket.fileno():
                 self._receive_lane()
-                continue
-            messages = self._channel.receive()
-            if messages is None:
-                return False
-            for message in messages:
-                match message:
-                    case Begin():
-                        self._begin(message)
-                    case Kill():
-                        self._kill(message)
-                    case SetUp():
-                        self._context = message.context
-                        self._fresh_argv = message.fresh_argv
-                        if self._prepare is not None and self._warm is not None:
-                            self._attempt = self._prepare(message.context)
-                            hygiene.prepare_to_fork(self._warm)
+            else:
+                messages = self._channel.receive()
+                if messages is None:
+                    return False
+                self._asked.extend(messages)
+        if self._asked:
+            # One at a time: what has ended meanwhile is reaped before the next fork.
+            self._perform(self._asked.popleft())
         return True
+
+    def _perform(self, message: object) -> None:
+        match message:
+            case Begin():
+                self._begin(message)
+            case Kill():
+                self._kill(message)
+            case SetUp():
+                self._context = message.context
+                self._fresh_argv = message.fresh_argv
+                if self._prepare is not None and self._warm is not None:
+                    self._attempt = self._prepare(message.context)
+                    hygiene.prepare_to_fork(self._warm)
 
     def _take_begun(self) -> list[Begun]:
         begun, self._begun = self._begun, []
@@ -225,6 +231,7 @@ class Keeper:
         environ[self._attempt_variable] = ",".join(map(str, fresh))
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, hygiene.HELD)
         os.execvpe(self._fresh_argv[0], list(self._fresh_argv), environ)
 
     # --- ending --------------------------------------------------------------

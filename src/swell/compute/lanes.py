@@ -6,6 +6,8 @@ import os
 import socket
 from typing import NamedTuple
 
+from swell.errors import ComputeError
+
 _CHUNK_BYTES = 1 << 16
 _LENGTH_BYTES = 4
 
@@ -73,14 +75,25 @@ class DriverLane:
 
 
 def open_lane(number: int, keeper: socket.socket) -> DriverLane:
-    """Open the three pipes and hand their write ends to the keeper."""
+    """Open the three pipes and hand their write ends to the keeper.
+
+    Raises ComputeError when this process may open no more files.
+    """
     reads: list[int] = []
     writes: list[int] = []
-    for _ in range(3):
-        read, write = os.pipe()
-        os.set_blocking(read, False)
-        reads.append(read)
-        writes.append(write)
+    try:
+        for _ in range(3):
+            read, write = os.pipe()
+            os.set_blocking(read, False)
+            reads.append(read)
+            writes.append(write)
+    except OSError as error:
+        for fd in (*reads, *writes):
+            os.close(fd)
+        raise ComputeError(
+            f"No more than {number:,} tasks can run here at once: {error.strerror}.",
+            remedy=f"Use --max-workers {max(1, number - 10)}, or raise the limit (ulimit -n).",
+        ) from error
     try:
         socket.send_fds(keeper, [number.to_bytes(8, "little")], writes)
     finally:

@@ -131,11 +131,15 @@ class LocalBackend:
 
     def _begin(self, launch: Launch, fresh: bool) -> None:
         if fresh and not self._set_up.fresh_argv:
-            self._report([_no_script(launch, self._clock())])
+            self._report([_lost(launch, self._clock(), _no_script(launch))])
             return
         # Never under the lock: the keeper may be waiting for the watching thread to read,
         # and that for the lock.
-        lane = self._free_lane() or self._open_lane()
+        try:
+            lane = self._free_lane() or self._open_lane()
+        except ComputeError as error:
+            self._report([_lost(launch, self._clock(), str(error))])
+            return
         self._keeper.life.clear(lane.number)
         now = self._clock()
         with self._lock:
@@ -384,12 +388,15 @@ def _evidence_of(ended: Ended, ended_by: str | None) -> Evidence:
     )
 
 
-def _no_script(launch: Launch, at: float) -> JobUpdate:
-    reason = (
+def _lost(launch: Launch, at: float, reason: str) -> JobUpdate:
+    return JobUpdate(launch.job, JobState.LOST, at, evidence=Evidence(reason=reason))
+
+
+def _no_script(launch: Launch) -> str:
+    return (
         f"Step '{launch.step}' needs a fresh interpreter, but this flow is not in a script "
         "that one could run."
     )
-    return JobUpdate(launch.job, JobState.LOST, at, evidence=Evidence(reason=reason))
 
 
 class KeeperEnds(NamedTuple):
