@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from swell.compute.local import (
     spawn_cold_keeper,
 )
 from swell.model.cause import Cause, find_cause
+from swell.model.job import JobState
 from swell.model.wire import decode_launch
 from swell.seams.backend import Backend
 from swell.testing.backend_contract import ENDS, BackendContract, Reports, launch
@@ -60,6 +62,21 @@ class TestLocalBackend(BackendContract):
             fresh=is_fresh,
             open_cold_keeper=open_cold,
         )
+
+    @pytest.mark.parametrize("turn", range(5))
+    def test_an_attempt_hears_a_polite_request_however_early_it_comes(
+        self, backend: Backend, reports: Reports, turn: int
+    ) -> None:
+        one = launch(1, "hang")
+        backend.submit([one])
+        reports.wait_for(one.job, JobState.RUNNING)
+        backend.cancel([one.job], "a test")
+
+        end = reports.wait_for(one.job, *ENDS)
+
+        backend.close()
+        assert end.evidence is not None
+        assert end.evidence.signal == signal.SIGTERM
 
     def test_a_forked_attempt_that_gives_no_sign_of_life_is_run_afresh(self) -> None:
         """A child may hang in a lock it inherited; nothing of the step has run then."""
