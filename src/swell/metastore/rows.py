@@ -112,8 +112,9 @@ def _detail_text(fact: TaskCreated) -> str | None:
     return None if detail == _NO_DETAIL else _encode_json(detail).decode()
 
 
+# In SQL the name of the user who asks, unless it is quoted.
 RUN_COLUMNS = (
-    "flow, number, user, created_at, script, status, origin_run, finished_at, heartbeat_at, "
+    'flow, number, "user", created_at, script, status, origin_run, finished_at, heartbeat_at, '
     "host, pid, graph"
 )
 

@@ -30,11 +30,6 @@ def bring_up_to_date(db: sqlite3.Connection, path: str, now: float) -> None:
     db.execute(f"PRAGMA user_version={LAYOUT}")
 
 
-def store_id(db: sqlite3.Connection) -> str:
-    """The random id given when the database was made."""
-    return str(db.execute("SELECT id FROM store").fetchone()[0])
-
-
 def set_journal(db: sqlite3.Connection, journal: str) -> None:
     """'wal' or 'delete'; nothing is written where it is so already."""
     if db.execute("PRAGMA journal_mode").fetchone()[0] != journal:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from swell.errors import MetadataError
-from swell.metastore.sqlite import SqliteMetastore, open_metastore
+from swell.metastore.sqlite import SqliteDatabase, SqliteMetastore, open_metastore
 from swell.metastore.sqlite_connections import Connections
 from swell.model.facts import TaskCreated
 from swell.testing.metastore_contract import ended, new_run
@@ -178,9 +178,10 @@ def locked_store(tmp_path: Path) -> Callable[[int], SqliteMetastore]:
 
         busy = BusyAtFirst(times)
         connections = Connections(tmp_path / "m.db", read_only=False, connect=busy.connect)
-        store = SqliteMetastore(tmp_path / "m.db", lambda: now[0], connections, sleep=sleep)
-        store.open(read_only=False)
-        return store
+        path = str(tmp_path / "m.db")
+        database = SqliteDatabase(path, lambda: now[0], connections, sleep=sleep)
+        database.open(read_only=False, journal="wal")
+        return SqliteMetastore(database)
 
     return make
 
