@@ -1,8 +1,14 @@
-"""What all tests share: the same trials of Hypothesis in every run, however busy the machine."""
+"""What all tests share: the same trials of Hypothesis in every run, and servers, each
+started when first asked for."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.servers import postgres
 
 settings.register_profile(
     "steady",
@@ -11,3 +17,31 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("steady")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.PostgresServer]:
+    """One server for all tests of the session; skips where none can be had."""
+    pytest.importorskip("psycopg")
+    try:
+        with postgres.running_server() as server:
+            yield server
+    except postgres.Unavailable as why:
+        pytest.skip(str(why))
+
+
+@pytest.fixture
+def postgres_url(postgres_server: postgres.PostgresServer) -> str:
+    """An empty database of this test's own."""
+    return postgres_server.new_database()
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[postgres.PostgresServer]:
+    """A server of this test's own, which may be ended and started again."""
+    pytest.importorskip("psycopg")
+    try:
+        with postgres.running_server() as server:
+            yield server
+    except postgres.Unavailable as why:
+        pytest.skip(str(why))

@@ -1,0 +1,56 @@
+"""Which layout a PostgreSQL database has, and bringing it to the one of this version."""
+
+from __future__ import annotations
+
+import os
+
+from swell.errors import MetadataError
+from swell.metastore.postgres_schema import LAYOUT, MIGRATION_LOCK, SCHEMA, STEPS_TO
+from swell.metastore.sql import Transaction
+
+
+def is_current(db: Transaction, address: str) -> bool:
+    """False for a database without our tables or with an older layout.
+
+    Raises MetadataError for a newer layout and for a schema of another program.
+    """
+    return _checked_layout(db, address) == LAYOUT
+
+
+def bring_up_to_date(db: Transaction, address: str, now: float) -> None:
+    """Within a transaction: take the steps that are missing, give a new store its id."""
+    db.execute("SELECT pg_advisory_xact_lock(?)", (MIGRATION_LOCK,))
+    # Asked again here: another process may have been first.
+    layout = _checked_layout(db, address)
+    # Not CREATE … IF NOT EXISTS, which asks for the right even where nothing is to be made.
+    if db.execute("SELECT to_regnamespace(?) IS NULL", (SCHEMA,)).fetchone()[0]:
+        db.execute(f"CREATE SCHEMA {SCHEMA}")
+    for statements in STEPS_TO[layout:]:
+        for statement in statements:
+            db.execute(statement)
+    if layout == 0:
+        db.execute(
+            "INSERT INTO store (id, made_at, layout) VALUES (?, ?, ?)",
+            (os.urandom(6).hex(), now, LAYOUT),
+        )
+    else:
+        db.execute("UPDATE store SET layout = ?", (LAYOUT,))
+
+
+def _checked_layout(db: Transaction, address: str) -> int:
+    if db.execute("SELECT to_regclass(?) IS NOT NULL", (f"{SCHEMA}.store",)).fetchone()[0]:
+        layout: int = db.execute("SELECT layout FROM store").fetchone()[0]
+        if layout > LAYOUT:
+            raise MetadataError(
+                f"The metadata database {address} has layout {layout}, made by a newer swell; "
+                f"this one knows layouts up to {LAYOUT}.",
+                remedy="Upgrade swell ('pip install --upgrade swell').",
+            )
+        return layout
+    sql = "SELECT COUNT(*) FROM pg_class WHERE relnamespace = to_regnamespace(?)"
+    if db.execute(sql, (SCHEMA,)).fetchone()[0]:
+        raise MetadataError(
+            f"In {address} the schema '{SCHEMA}' holds tables of another program.",
+            remedy="Name another database in SWELL_METADATA.",
+        )
+    return 0
