@@ -6,7 +6,7 @@ Statements are written so that both understand them; ``?`` stands for a value.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from swell.errors import DataMissing, MetadataError
 from swell.metastore import rows
@@ -42,11 +42,13 @@ class Answer(Protocol):
 
 
 class Transaction(Protocol):
-    """What runs statements within one transaction; a ``sqlite3.Connection`` is one."""
+    """What runs statements within one transaction."""
 
     def execute(self, sql: str, given: Sequence[Any] = (), /) -> Answer: ...
 
-    def executemany(self, sql: str, given: Iterable[Sequence[Any]], /) -> object: ...
+    def insert(self, insert: Insert, given: Sequence[Sequence[Any]], /) -> None:
+        """Write rows, thousands as fast as one can."""
+        ...
 
 
 class Database(Protocol):
@@ -79,22 +81,31 @@ class Database(Protocol):
         ...
 
 
-_INSERT_TASK = (
-    "INSERT INTO tasks (run, task, step, created_at, detail) VALUES (?, ?, ?, ?, ?) "
-    "ON CONFLICT DO NOTHING"
-)
-_INSERT_TAG = "INSERT INTO run_tags (run, tag, is_system) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+class Insert(NamedTuple):
+    """Rows for ``columns`` of ``table``, and what is done where one is there already."""
+
+    table: str
+    columns: tuple[str, ...]
+    on_conflict: str = "ON CONFLICT DO NOTHING"
+
+    @property
+    def sql(self) -> str:
+        """The statement for one row."""
+        columns, marks = ", ".join(self.columns), _marks(self.columns)
+        return f"INSERT INTO {self.table} ({columns}) VALUES ({marks}) {self.on_conflict}"
+
+
+_TASKS = Insert("tasks", ("run", "task", "step", "created_at", "detail"))
+_TAGS = Insert("run_tags", ("run", "tag", "is_system"))
 _ATTEMPT_FACTS = (
-    "started_at, pid, note, ended_at, ok, caught, cause, "
-    "peak_memory_mb, cpu_s, measured_by, metadata, outcome, record"
+    *("started_at", "pid", "note", "ended_at", "ok", "caught", "cause"),
+    *("peak_memory_mb", "cpu_s", "measured_by", "metadata", "outcome", "record"),
 )
-_UPSERT_ATTEMPT = (
-    f"INSERT INTO attempts (run, task, attempt, {_ATTEMPT_FACTS}) VALUES ({','.join('?' * 16)}) "
+_ATTEMPTS = Insert(
+    "attempts",
+    ("run", "task", "attempt", *_ATTEMPT_FACTS),
     "ON CONFLICT (run, task, attempt) DO UPDATE SET "
-    + ", ".join(
-        f"{name} = COALESCE(excluded.{name}, attempts.{name})"
-        for name in _ATTEMPT_FACTS.split(", ")
-    )
+    + ", ".join(f"{name} = COALESCE(excluded.{name}, attempts.{name})" for name in _ATTEMPT_FACTS),
 )
 _LATEST_ATTEMPT = "(SELECT MAX(attempt) FROM attempts WHERE run = t.run AND task = t.task)"
 _LATEST_ENDED = (
@@ -155,12 +166,9 @@ class SqlMetastore:
             for run, batch in found.items():
                 key = self._locked(db, run)
                 if batch.tasks:
-                    db.executemany(_INSERT_TASK, ((key, *row) for row in batch.tasks))
+                    db.insert(_TASKS, [(key, *row) for row in batch.tasks])
                 if batch.attempts:
-                    db.executemany(
-                        _UPSERT_ATTEMPT,
-                        ((key, *job, *row) for job, row in batch.attempts.items()),
-                    )
+                    db.insert(_ATTEMPTS, [(key, *job, *row) for job, row in batch.attempts.items()])
                 if batch.ended is not None:
                     _end_run(db, key, batch.ended)
 
@@ -303,11 +311,13 @@ class SqlMetastore:
             sql = "SELECT tag FROM run_tags WHERE run = ? AND is_system = 0"
             before = frozenset(row[0] for row in db.execute(sql, (key,)))
             after = changed_tags(before, add=add, remove=remove)
-            db.executemany(
-                "DELETE FROM run_tags WHERE run = ? AND tag = ? AND is_system = 0",
-                [(key, tag) for tag in before - after],
-            )
-            db.executemany(_INSERT_TAG, [(key, tag, 0) for tag in after - before])
+            for gone in _in_blocks(before - after):
+                db.execute(
+                    "DELETE FROM run_tags WHERE run = ? AND is_system = 0 "
+                    f"AND tag IN ({_marks(gone)})",
+                    (key, *gone),
+                )
+            db.insert(_TAGS, [(key, tag, 0) for tag in after - before])
             return after
 
         return self._database.changing(change)
@@ -366,7 +376,7 @@ def _insert_run(db: Transaction, new: NewRun) -> RunId:
     (key,) = db.execute("SELECT id FROM runs WHERE flow = ? AND number = ?", run).fetchone()
     tags = [(key, tag, 1) for tag in new.system_tags]
     tags += [(key, tag, 0) for tag in new.user_tags]
-    db.executemany(_INSERT_TAG, tags)
+    db.insert(_TAGS, tags)
     return run
 
 

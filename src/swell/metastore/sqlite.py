@@ -7,12 +7,12 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from swell.errors import MetadataError
 from swell.metastore import sqlite_layout as layout
 from swell.metastore.filesystems import network_file_system, read_mounts
-from swell.metastore.sql import SqlMetastore, Transaction
+from swell.metastore.sql import Insert, SqlMetastore, Transaction
 from swell.metastore.sqlite_connections import Connect, Connections, is_busy, metadata_error
 from swell.model.facts import Fact
 from swell.seams.clock import Clock
@@ -100,11 +100,11 @@ class SqliteDatabase:
 
     def asking(self, question: Callable[[Transaction], _T]) -> _T:
         """One question, answered from one state of the database."""
-        return self._reading(question)
+        return self._reading(lambda db: question(SqliteTransaction(db)))
 
     def changing(self, change: Callable[[Transaction], _T]) -> _T:
         """``change`` in one transaction, durable on return; called again if others interfere."""
-        return self._writing(change)
+        return self._writing(lambda db: change(SqliteTransaction(db)))
 
     def close(self) -> None:
         """Close connections."""
@@ -148,6 +148,18 @@ def _slow(path: str, network: str) -> str:
         "and runs from several machines are not safe. Put .swell on a local disk, or keep "
         "metadata in PostgreSQL (SWELL_METADATA)."
     )
+
+
+class SqliteTransaction:
+    """Fills ``sql.Transaction``."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self.execute = db.execute
+        self._db = db
+
+    def insert(self, insert: Insert, given: Sequence[Sequence[Any]], /) -> None:
+        """Write rows."""
+        self._db.executemany(insert.sql, given)
 
 
 class _transaction:  # noqa: N801 - reads as a word in a with statement
