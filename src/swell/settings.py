@@ -31,6 +31,19 @@ SETTINGS: tuple[Setting, ...] = (
         "else one is made beside the script.",
     ),
     Setting(
+        "metadata",
+        "SWELL_METADATA",
+        None,
+        "Where facts on runs are kept: `postgresql://user@host/database` for a team's one "
+        "history. Unset, or `local`: in the store folder.",
+    ),
+    Setting(
+        "metadata_wait",
+        "SWELL_METADATA_WAIT",
+        "600",
+        "How many seconds a run waits for a PostgreSQL server that does not answer.",
+    ),
+    Setting(
         "home",
         "SWELL_HOME",
         _DEFAULT_HOME,
@@ -92,6 +105,8 @@ class Settings(msgspec.Struct, frozen=True):
     """The settings in force; see SETTINGS for what each is for."""
 
     root: str | None = None
+    metadata: str | None = None
+    metadata_wait: str = "600"
     home: str = _DEFAULT_HOME
     profile: str | None = None
     user: str | None = None
@@ -196,6 +211,12 @@ def _known_profiles(folder: str) -> str:
 def without_own_variables(environ: Mapping[str, str]) -> dict[str, str]:
     """``environ`` without what swell set for one attempt alone."""
     return {key: value for key, value in environ.items() if key != ATTEMPT_VARIABLE}
+
+
+def choose_metadata(address: str, environ: MutableMapping[str, str] | None = None) -> None:
+    """Let the processes started from here on keep facts at ``address``, as this one does."""
+    target = os.environ if environ is None else environ
+    target["SWELL_METADATA"] = address
 
 
 def mark_task(run: str, environ: MutableMapping[str, str] | None = None) -> None:

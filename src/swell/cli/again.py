@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import click
 from click.core import ParameterSource
 
+from swell.session.databases import shown_address
+
 _NOT_FOR_RESUME = frozenset({"config_files", "config_values", "top_json"})
 _ONLY_FOR_THIS_RUN = frozenset({"json", "run_id_file", "runner_attribute_file", "origin_run_id"})
 
@@ -68,5 +70,5 @@ def option_words(option: click.Option, value: Any) -> list[str]:
     words: list[str] = []
     for one in value if option.multiple else [value]:
         parts = one if option.nargs != 1 else [one]
-        words += [option.opts[0], *map(str, parts)]
+        words += [option.opts[0], *(shown_address(str(part)) for part in parts)]
     return words

@@ -61,7 +61,7 @@ class Looking:
     def open_or_none(self) -> LocalStores | None:
         """The store; None where no run was made yet."""
         place = self.place
-        return open_place(place, self._script or "") if os.path.exists(place.database) else None
+        return open_place(place, self._script or "") if place.may_have_runs else None
 
     def path(self, run: RunFact, *rest: str) -> str:
         """A path as a person would type it here."""

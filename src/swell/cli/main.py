@@ -6,9 +6,12 @@ import sys
 from typing import Any, NoReturn
 
 import click
+from click.core import ParameterSource
+from msgspec import structs
 
 from swell.authoring.flow import Flow
 from swell.cli.app import LazyCommand, LazyGroup, run_app, settings_or_exit
+from swell.settings import choose_metadata
 
 SCRIPT_COMMANDS = {
     "run": LazyCommand("swell.cli.run:run_command", "Run the flow."),
@@ -109,7 +112,13 @@ def _accepted_options() -> list[click.Parameter]:
     local = click.Choice(["local"])
     return [
         click.Option(["--datastore"], type=local, default="local", help="Where artifacts go."),
-        click.Option(["--metadata"], type=local, default="local", help="Where facts go."),
+        click.Option(
+            ["--metadata"],
+            metavar="local|URL",
+            default="local",
+            callback=_choose_metadata,
+            help="Where facts go: 'local' or postgresql://user@host/database.",
+        ),
         click.Option(
             ["--environment"],
             type=click.Choice(["local", "pypi", "uv"]),
@@ -122,6 +131,14 @@ def _accepted_options() -> list[click.Parameter]:
         click.Option(["--monitor"], hidden=True),
         click.Option(["--given", "given_file"], hidden=True),
     ]
+
+
+def _choose_metadata(ctx: click.Context, option: click.Parameter, value: str) -> str:
+    """What is typed here wins over the setting, in this process and in those of tasks."""
+    if ctx.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE:
+        choose_metadata(value)
+        ctx.obj.settings = structs.replace(ctx.obj.settings, metadata=value)
+    return value
 
 
 @click.pass_context

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from swell.client.query import origin_of, run_graph
 from swell.client.stores import Stores
+from swell.client.whereabouts import DATASTORE, datastore_of
 from swell.errors import DataMissing
 from swell.model.facts import AttemptFact, RunFact, TaskCreated, TaskFact
 from swell.model.graph import Graph
@@ -37,7 +38,7 @@ def task_facts(
 
     ``of_parameters`` are the attempts of the run's ``_parameters`` task.
     """
-    created, datastore = fact.created, stores.datastore
+    created, datastore = fact.created, datastore_of(of_parameters) or stores.datastore
     found = [*_graph_data(created, run_graph(run))]
     found += _attempt_data(run, created, attempts, datastore, _git_info(of_parameters))
     if created.origin_task is None:
@@ -91,7 +92,7 @@ def _facts_of_every_attempt(
     if created.origin_task is not None:
         yield "origin-task-id", created.origin_task.partition("/")[2]
     yield "ds-type", scheme if separator else "local"
-    yield "ds-root", datastore
+    yield DATASTORE, datastore
     yield "user", run.user
     for name in ("runtime", "python_version", "swell_version"):
         value = tag_value(run.system_tags, name)

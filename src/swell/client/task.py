@@ -19,7 +19,8 @@ from swell.client.query import (
     origin_of,
 )
 from swell.client.task_data import TaskData
-from swell.errors import ExceptionWrapper, NotFound
+from swell.client.whereabouts import elsewhere
+from swell.errors import DataMissing, ExceptionWrapper, NotFound
 from swell.model.facts import AttemptFact, RunFact, StoredRecord, TaskFact
 from swell.model.ids import PARAMETERS_STEP, JobId, PathSpec, RunId
 from swell.model.record import ArtifactRef, Outcome
@@ -91,7 +92,18 @@ class DataArtifact(Pathed["DataArtifact"]):
     @property
     def data(self) -> Any:
         """The value, loaded now. Raises StoreError."""
-        return self._place.stores.load(self._ref)
+        stores = self._place.stores
+        try:
+            return stores.load(self._ref)
+        except DataMissing as error:
+            run, key = self._task._run.id, self._ref.key
+            is_blob_gone = key is not None and key in error.message
+            unreachable = elsewhere(
+                stores.metastore, stores.datastore, run, f"Artifact '{self.id}' of run {run}"
+            )
+            if not is_blob_gone or unreachable is None:
+                raise
+            raise unreachable from error
 
     @property
     def sha(self) -> str:

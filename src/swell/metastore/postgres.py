@@ -23,8 +23,8 @@ from swell.seams.clock import Clock
 
 _T = TypeVar("_T")
 
-PATIENCE_S = 600.0
-"""How long a database that does not answer is waited for."""
+Patience = Callable[[], float]
+"""How many seconds a database that does not answer is waited for; asked again and again."""
 
 _AT_OPEN_S = 20.0
 """How long one is waited for that is starting, or has no connection to spare just now."""
@@ -41,7 +41,7 @@ def open_metastore(
     clock: Clock = time.time,
     *,
     read_only: bool = False,
-    patience_s: float = PATIENCE_S,
+    patience_s: Patience = lambda: 600.0,
     tell: Tell = lambda text: None,
 ) -> SqlMetastore:
     """Open the database at ``address``, a URL; our tables are made if there are none.
@@ -66,7 +66,7 @@ def open_metastore(
 
 
 class PostgresDatabase:
-    """Fills ``sql.Database``; waits out what passes, for ``patience_s`` at most."""
+    """Fills ``sql.Database``; waits out what passes, as long as ``patience_s`` says."""
 
     row_lock = " FOR NO KEY UPDATE"
 
@@ -75,7 +75,7 @@ class PostgresDatabase:
         address: str,
         connections: Connections,
         *,
-        patience_s: float = PATIENCE_S,
+        patience_s: Patience = lambda: 600.0,
         tell: Tell = lambda text: None,
         sleep: Callable[[float], None] = time.sleep,
         now: Clock = time.monotonic,
@@ -85,7 +85,7 @@ class PostgresDatabase:
         self._patience_s = patience_s
         self._sleep = sleep
         self._now = now
-        self._outage = Outage(address, patience_s, tell)
+        self._outage = Outage(address, tell)
         self._is_open = False
 
     @property
@@ -133,7 +133,7 @@ class PostgresDatabase:
                     raise metadata_error(self._address, trouble, str(error)) from error
                 if wait_s > _FIRST_WAIT_S:
                     # The first new try tells a closed connection from an outage.
-                    self._outage.begins(trouble, str(error), now)
+                    self._outage.begins(trouble, str(error), now, self._patience_s())
             else:
                 if began is not None:
                     self._outage.ends(self._now())
@@ -146,21 +146,20 @@ class PostgresDatabase:
         """Before the store is open only a server that is there is waited for: a mistyped
         host should be told at once."""
         if self._is_open:
-            return trouble.passes and waited_s < self._patience_s
-        return trouble.is_load and waited_s < min(_AT_OPEN_S, self._patience_s)
+            return trouble.passes and waited_s < self._patience_s()
+        return trouble.is_load and waited_s < min(_AT_OPEN_S, self._patience_s())
 
 
 class Outage:
     """Tells the user once that the database is waited for, and once that it is back."""
 
-    def __init__(self, address: str, patience_s: float, tell: Tell) -> None:
+    def __init__(self, address: str, tell: Tell) -> None:
         self._address = address
-        self._patience_s = patience_s
         self._tell = tell
         self._lock = threading.Lock()
         self._began_at: float | None = None
 
-    def begins(self, trouble: Trouble, text: str, now: float) -> None:
+    def begins(self, trouble: Trouble, text: str, now: float, patience_s: float) -> None:
         """From any thread; told for the first alone."""
         with self._lock:
             if self._began_at is not None:
@@ -168,7 +167,7 @@ class Outage:
             self._began_at = now
         self._tell(
             f"The metadata database {self._address} {trouble.cause} ({last_words(text)}). "
-            f"Waiting for it, up to {_minutes(self._patience_s)}; nothing is lost meanwhile."
+            f"Waiting for it, up to {_minutes(patience_s)}; nothing is lost meanwhile."
         )
 
     def ends(self, now: float) -> None:

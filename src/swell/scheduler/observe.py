@@ -146,7 +146,7 @@ Notice = (
 class Observer(Protocol):
     """Shows a run to a person or a machine; must not raise.
 
-    ``Output`` may come from another thread than all other notices.
+    ``Output`` and ``Told`` may come from other threads than all other notices.
     """
 
     @property

@@ -14,6 +14,7 @@ from swell.compute.machine import machine_resources
 from swell.compute.process_facts import inspect_process
 from swell.errors import SwellError
 from swell.metastore.filesystems import network_file_system
+from swell.session.databases import shown_address
 from swell.session.place import Place
 from swell.session.reading import open_place
 from swell.session.user import default_namespace, user_name
@@ -148,7 +149,7 @@ def _store(place: Place) -> list[Finding]:
 
 
 def _store_state(place: Place) -> Finding:
-    if not os.path.exists(place.database):
+    if not place.may_have_runs:
         return Finding("folder", f"{place.root} (not there yet; the first run makes it)")
     try:
         stores = open_place(place)
@@ -157,9 +158,11 @@ def _store_state(place: Place) -> Finding:
         stores.close()
     except SwellError as error:
         return Finding("folder", f"{place.root}: {error.message}", error.remedy)
+    where = shown_address(place.metadata) if place.metadata is not None else place.root
     flow_words = f"{len(flows)} flow{'' if len(flows) == 1 else 's'}"
     return Finding(
-        "folder", f"{place.root} ({runs:,} run{'' if runs == 1 else 's'} of {flow_words})"
+        "metadata" if place.metadata is not None else "folder",
+        f"{where} ({runs:,} run{'' if runs == 1 else 's'} of {flow_words})",
     )
 
 
@@ -209,7 +212,8 @@ def _settings(settings: Settings) -> list[Finding]:
         value = getattr(settings, setting.name)
         is_default = value == setting.default
         source = "default" if is_default else "environment"
-        text = "not set" if value is None else f"{value} ({source})"
+        shown = shown_address(value) if value is not None else None
+        text = "not set" if shown is None else f"{shown} ({source})"
         findings.append(Finding(setting.variable, text))
     return findings
 

@@ -75,7 +75,7 @@ def _check_default_store() -> None:
     settings = load_settings()
     cwd = os.getcwd()
     place = find_place(settings, None, cwd)
-    if os.path.exists(place.database):
+    if place.may_have_runs:
         return
     remedy = "Run a flow first, or name the store with metadata('FOLDER/.swell') or SWELL_ROOT."
     if place.exists:

@@ -6,7 +6,8 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from swell.errors import CommandException, UsageError
+from swell.client.whereabouts import elsewhere
+from swell.errors import CommandException, DataMissing, UsageError
 from swell.model.facts import RunFact
 from swell.model.graph import Graph
 from swell.model.ids import RunId
@@ -16,6 +17,7 @@ from swell.scheduler.events import OriginTask, TaskKey
 from swell.scheduler.launching import OriginEnd, OriginReader
 from swell.scheduler.resume import latest_outcomes, tasks_to_adopt
 from swell.seams.metastore import Metastore
+from swell.seams.storage import Storage
 from swell.session.place import find_place
 from swell.settings import Settings
 
@@ -99,6 +101,24 @@ def adoptable(
 ) -> dict[TaskKey, OriginTask]:
     """The origin's tasks that need not run again."""
     return tasks_to_adopt(graph, metastore.tasks(origin.run.id), origin.outcomes, step)
+
+
+def check_reachable(
+    metastore: Metastore, origin: Origin, adopted: Collection[OriginTask], storage: Storage
+) -> None:
+    """A run of another machine can be resumed where its Blobs are. Raises DataMissing."""
+    run = origin.run.id
+    error = elsewhere(metastore, storage.url, run, f"What run {run} left")
+    if error is None:
+        return
+    refs = dict(origin.parameters)
+    for stored in metastore.records(run, tasks=[task.task for task in adopted]):
+        refs.update({f"{stored.job}.{n}": ref for n, ref in stored.record.artifacts.items()})
+    try:
+        for key in {ref.key for ref in refs.values() if ref.key is not None}:
+            storage.read(key, 0, 1)
+    except DataMissing:
+        raise error from None
 
 
 def origin_reader(metastore: Metastore, origin: Origin) -> OriginReader:

@@ -5,26 +5,41 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from swell.errors import StoreError
+from swell.errors import StoreError, UsageError
+from swell.metastore.postgres_address import is_postgres
 from swell.settings import Settings
 
 FOLDER = ".swell"
 MARK = "store.toml"
 FORMAT = 1
+LOCAL = "local"
+"""What stands for the store folder where a place for metadata is named."""
 _MARK_TEXT = (
     f"# This folder is a swell store: metadata, artifacts and logs of runs.\nformat = {FORMAT}\n"
 )
 
 
 class Place(NamedTuple):
-    """A store folder and the paths in it."""
+    """A store folder and the paths in it.
+
+    ``metadata`` is the URL, password and all, of a database that keeps the facts in place
+    of the folder; ``scope`` then keeps apart what belongs to that database's runs, whose
+    numbers are not those of the folder's own.
+    """
 
     root: str
+    metadata: str | None = None
+    scope: str = ""
 
     @property
     def database(self) -> str:
         """The metadata database."""
         return os.path.join(self.root, "metadata.db")
+
+    @property
+    def may_have_runs(self) -> bool:
+        """False where no run was made for sure: there is no database."""
+        return self.metadata is not None or os.path.exists(self.database)
 
     @property
     def blobs(self) -> str:
@@ -43,23 +58,43 @@ class Place(NamedTuple):
 
     def scratch(self, flow: str, run: int) -> str:
         """A folder for what one run needs only while it runs."""
-        return os.path.join(self.root, "scratch", f"{flow}-{run}")
+        return os.path.join(self.root, "scratch", self.scope, f"{flow}-{run}")
 
     def log_folder(self, flow: str, run: int) -> str:
         """The folder of the logs of one run."""
-        return os.path.join(self.logs, flow, str(run))
+        return os.path.join(self.logs, self.scope, flow, str(run))
+
+    def of_database(self, store_id: str) -> Place:
+        """The folder for runs of a database of that id."""
+        # The hyphen: no flow has such a name.
+        return self._replace(scope=f"db-{store_id}")
 
 
 def find_place(settings: Settings, script: str | None, cwd: str) -> Place:
     """The store in force: the setting, else the nearest upwards of ``cwd``, else beside
     ``script`` (a path; None: in ``cwd``). It need not exist yet.
 
-    Raises StoreError for a store of a newer swell.
+    Raises StoreError for a store of a newer swell, UsageError for a setting of metadata
+    that names none.
     """
-    place = _place_in_force(settings, script, cwd)
+    place = _place_in_force(settings, script, cwd)._replace(metadata=metadata_url(settings))
     if place.exists:
         _check_format(place)
     return place
+
+
+def metadata_url(settings: Settings) -> str | None:
+    """The database that is set to keep facts; None: the store folder. Raises UsageError."""
+    given = (settings.metadata or LOCAL).strip()
+    if given == LOCAL:
+        return None
+    if is_postgres(given):
+        return given
+    kind = given.partition("://")[0] if "://" in given else "something else"
+    raise UsageError(
+        f"Metadata can be kept locally or in PostgreSQL, and SWELL_METADATA names {kind}.",
+        remedy=f"Set it to '{LOCAL}', or to a URL like postgresql://user@host/database.",
+    )
 
 
 def _place_in_force(settings: Settings, script: str | None, cwd: str) -> Place:

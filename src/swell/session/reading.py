@@ -1,4 +1,4 @@
-"""Opens stores of this machine for those who only look: the terminal and the client."""
+"""Opens stores, of this machine or of a team, for those who only look: terminal and client."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
+from swell.client.whereabouts import elsewhere
 from swell.errors import MetadataError
-from swell.metastore.sqlite import open_metastore
+from swell.metastore.postgres_address import is_postgres
 from swell.model.ids import RunId
 from swell.model.record import ArtifactRef, CardRef
 from swell.seams.metastore import Metastore
+from swell.session.databases import open_for_reading, with_password
 from swell.session.place import FOLDER, Place, find_place
 from swell.settings import Settings, load_settings
 
@@ -46,7 +50,7 @@ class LocalStores:
 
     @property
     def address(self) -> str:
-        """``sqlite@`` and the path of the database, as the metastore says it."""
+        """What the metastore says: ``sqlite@`` and a path, or a URL without its password."""
         return self._metastore.address
 
     @property
@@ -62,12 +66,20 @@ class LocalStores:
         return bytes(self._loader().load_raw(card.key))
 
     def logs(self, run: RunId) -> LogReader:
-        """The log of ``run``; empty where there is none."""
+        """The log of ``run``; empty where there is none.
+
+        Raises DataMissing for a run of another machine.
+        """
         reader = self._logs.get(run)
         if reader is None:
             from swell.datastore.log_reader import LogReader
 
-            reader = LogReader(self._place.log_folder(run.flow, run.number))
+            folder = self._place.log_folder(run.flow, run.number)
+            if self._place.metadata is not None and not os.path.isdir(folder):
+                error = elsewhere(self._metastore, self.datastore, run, f"The log of run {run}")
+                if error is not None:
+                    raise error
+            reader = LogReader(folder)
             self._logs = {run: reader}
         return reader
 
@@ -97,19 +109,14 @@ class LocalStores:
 
 def open_place(place: Place, script: str = "") -> LocalStores:
     """The store at ``place``. Raises MetadataError when there is none, or no run was made."""
-    if not os.path.exists(place.database):
-        raise MetadataError(
-            f"There is no run yet: {place.root} is not a store."
-            if not place.exists
-            else f"There is no run yet in the store {place.root}.",
-            remedy="Run a flow first, or set SWELL_ROOT to the store folder you mean.",
-        )
-    return LocalStores(place, open_metastore(place.database, read_only=True), script)
+    opened = open_for_reading(place)
+    return LocalStores(opened.place, opened.metastore, script)
 
 
 def open_address(address: str | None) -> LocalStores:
     """The store at ``address``: a folder, its ``.swell``, its database, with or without
-    ``sqlite@`` before it; None: the one in force. Raises MetadataError."""
+    ``sqlite@`` before it; the URL of a PostgreSQL database; None: the one in force.
+    Raises MetadataError."""
     return open_place(place_at(address, load_settings(), os.getcwd()))
 
 
@@ -117,12 +124,15 @@ def place_at(address: str | None, settings: Settings, cwd: str) -> Place:
     """The folder that ``address`` means; it need not exist. Raises MetadataError."""
     if address is None:
         return find_place(settings, None, cwd)
+    if is_postgres(address):
+        url = with_password(address, settings)
+        return find_place(structs.replace(settings, metadata=url), None, cwd)
     kind, mark, path = address.partition("@")
     if not mark or kind not in ADDRESS_TYPES:
         if "://" in address:
             raise MetadataError(
-                f"The store at '{address}' cannot be opened: this swell reads folders only.",
-                remedy="Give the path of a .swell folder.",
+                f"The store at '{address}' cannot be opened.",
+                remedy="Give the path of a .swell folder, or postgresql://user@host/database.",
             )
         path = address
     path = os.path.join(cwd, os.path.expanduser(path))

@@ -7,10 +7,11 @@ import sys
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
+from swell.client.whereabouts import DATASTORE
 from swell.compute.channel import SetUp
 from swell.compute.isolation import Isolation, choose_isolation
 from swell.compute.local import KeeperLink, LocalBackend
@@ -37,16 +38,20 @@ from swell.scheduler.state import Limits, RunState
 from swell.session.flow import SettledFlow
 from swell.session.git import git_info
 from swell.session.keepers import fresh_argv, open_cold_keeper, open_keeper
-from swell.session.origin import PARAMETERS_TASK, Origin, adoptable, find_origin, origin_reader
-from swell.session.place import Place, find_place, make_place
-from swell.session.signals import EndedBySignal, signals_into
+from swell.session.origin import (
+    PARAMETERS_TASK,
+    Origin,
+    adoptable,
+    check_reachable,
+    find_origin,
+    origin_reader,
+)
+from swell.session.place import find_place, make_place
+from swell.session.run_stores import RunStores
+from swell.session.signals import signals_into
 from swell.session.user import default_namespace, user_name
 from swell.settings import Settings
 from swell.version import VERSION
-
-if TYPE_CHECKING:
-    from swell.datastore.local import LocalStorage
-    from swell.seams.metastore import Metastore
 
 
 class RunOrder(msgspec.Struct, frozen=True):
@@ -101,31 +106,10 @@ def run_flow(
     # First the keeper: it must be forked before any thread, database or terminal of ours.
     link = open_keeper(flow, isolation, settings)
     try:
-        with _Stores(place) as stores:
-            return _Session(flow, order, observer, settings, place, stores, isolation).run(link)
+        with RunStores(place, settings, observer) as stores:
+            return _Session(flow, order, observer, settings, stores, isolation).run(link)
     finally:
         link.control.close()
-
-
-class _Stores:
-    """The concrete stores of one run, opened and closed together."""
-
-    metastore: Metastore
-    storage: LocalStorage
-
-    def __init__(self, place: Place) -> None:
-        self._place = place
-
-    def __enter__(self) -> _Stores:
-        from swell.datastore.local import LocalStorage
-        from swell.metastore.sqlite import open_metastore
-
-        self.metastore = open_metastore(self._place.database)
-        self.storage = LocalStorage(self._place.blobs)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.metastore.close()
 
 
 class _Session:
@@ -137,15 +121,14 @@ class _Session:
         order: RunOrder,
         observer: Observer,
         settings: Settings,
-        place: Place,
-        stores: _Stores,
+        stores: RunStores,
         isolation: Isolation,
     ) -> None:
         self._flow = flow
         self._order = order
         self._observer = observer
         self._settings = settings
-        self._place = place
+        self._place = stores.place
         self._stores = stores
         self._isolation = isolation
         self._user = user_name(settings)
@@ -159,6 +142,8 @@ class _Session:
             if origin is not None
             else {}
         )
+        if origin is not None and self._place.metadata is not None:
+            check_reachable(self._stores.metastore, origin, adopted.values(), self._stores.storage)
         parameters = self._parameters(origin)
         fact = self._create_run(origin)
         try:
@@ -297,6 +282,7 @@ class _Session:
         metadata = {
             "start_step": ("graph_structure", graph.start),
             "end_step": ("graph_structure", graph.end),
+            DATASTORE: (DATASTORE, self._place.blobs),
         }
         info = git_info(os.path.dirname(self._flow.at_hand.script or "") or os.getcwd())
         if info is not None:
@@ -401,7 +387,7 @@ class _Session:
             self._observer,
             output,
         )
-        ended_by = EndedBySignal()
+        ended_by = self._stores.ended_by
         with signals_into(inbox, ended_by):
             writer.start()
             backend.start(inbox.put_updates)

@@ -1,0 +1,41 @@
+"""Where the artifacts and logs of a run are: metadata may be shared by many machines."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from swell.errors import DataMissing
+from swell.model.facts import AttemptFact
+from swell.model.ids import PARAMETERS_STEP, RunId
+from swell.seams.metastore import Metastore
+
+DATASTORE = "ds-root"
+"""The named fact of a run's parameters that says where its Blobs are."""
+
+
+def datastore_of(of_parameters: Sequence[AttemptFact]) -> str | None:
+    """Where a run keeps Blobs, from the attempts of its ``_parameters`` task."""
+    for attempt in of_parameters:
+        if DATASTORE in attempt.metadata:
+            return attempt.metadata[DATASTORE][1]
+    return None
+
+
+def elsewhere(metastore: Metastore, datastore: str, run: RunId, what: str) -> DataMissing | None:
+    """The error for ``what`` of a run that was made in another place; None for one made here.
+
+    ``datastore`` is where the one who asks keeps Blobs.
+    """
+    fact = metastore.run(run)
+    place = datastore_of(metastore.attempts(run, PARAMETERS_STEP))
+    here = os.uname().nodename
+    if fact is None or place is None or (place == datastore and fact.host == here):
+        return None
+    where = place if "://" in place else f"{fact.host}:{place}"
+    return DataMissing(
+        f"{what} cannot be reached from here: {fact.user} ran it on '{fact.host}', and it is "
+        f"kept in {where}, while this store is {here}:{datastore}.",
+        remedy="Look at it there, or set SWELL_ROOT to that folder where it can be reached: "
+        "the metadata database is shared, artifacts and logs are not.",
+    )

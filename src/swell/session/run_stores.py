@@ -1,0 +1,44 @@
+"""The stores that one run writes to."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from swell.scheduler.observe import Observer, Told
+from swell.session.databases import open_for_run
+from swell.session.place import Place
+from swell.session.signals import EndedBySignal
+from swell.settings import Settings
+
+if TYPE_CHECKING:
+    from swell.datastore.local import LocalStorage
+    from swell.seams.metastore import Metastore
+
+
+class RunStores:
+    """The concrete stores of one run, opened and closed together."""
+
+    metastore: Metastore
+    storage: LocalStorage
+
+    def __init__(self, place: Place, settings: Settings, observer: Observer) -> None:
+        self.place = place
+        self.ended_by = EndedBySignal()
+        self._settings = settings
+        self._observer = observer
+
+    def __enter__(self) -> RunStores:
+        from swell.datastore.local import LocalStorage
+
+        self.metastore, self.place = open_for_run(
+            self.place, self._settings, self._tell, lambda: self.ended_by.signal is not None
+        )
+        self.storage = LocalStorage(self.place.blobs)
+        return self
+
+    def _tell(self, text: str) -> None:
+        self._observer.notice(Told(time.time(), text, is_warning=True))
+
+    def __exit__(self, *_: object) -> None:
+        self.metastore.close()
