@@ -19,8 +19,8 @@ from swell.client.query import (
     origin_of,
 )
 from swell.client.task_data import TaskData
-from swell.client.whereabouts import elsewhere
-from swell.errors import DataMissing, ExceptionWrapper, NotFound
+from swell.client.whereabouts import load_of_run
+from swell.errors import ExceptionWrapper, NotFound
 from swell.model.facts import AttemptFact, RunFact, StoredRecord, TaskFact
 from swell.model.ids import PARAMETERS_STEP, JobId, PathSpec, RunId
 from swell.model.record import ArtifactRef, Outcome
@@ -92,18 +92,7 @@ class DataArtifact(Pathed["DataArtifact"]):
     @property
     def data(self) -> Any:
         """The value, loaded now. Raises StoreError."""
-        stores = self._place.stores
-        try:
-            return stores.load(self._ref)
-        except DataMissing as error:
-            run, key = self._task._run.id, self._ref.key
-            is_blob_gone = key is not None and key in error.message
-            unreachable = elsewhere(
-                stores.metastore, stores.datastore, run, f"Artifact '{self.id}' of run {run}"
-            )
-            if not is_blob_gone or unreachable is None:
-                raise
-            raise unreachable from error
+        return self._task._load(self._ref)
 
     @property
     def sha(self) -> str:
@@ -246,7 +235,7 @@ class Task(Pathed[DataArtifact]):
     @property
     def data(self) -> TaskData:
         """Artifacts as attributes: ``task.data.x``, ``"x" in task.data``."""
-        return TaskData(self.pathspec, self._refs(), self._place.stores.load)
+        return TaskData(self.pathspec, self._refs(), self._load)
 
     @property
     def artifacts(self) -> Any:
@@ -338,6 +327,10 @@ class Task(Pathed[DataArtifact]):
     def environment_info(self) -> None:
         """None: a local task runs in the environment of its driver."""
         return None
+
+    def _load(self, ref: ArtifactRef) -> object:
+        """The value behind ``ref``. Raises StoreError."""
+        return load_of_run(self._place.stores, self._run.id, ref)
 
     # --- logs --------------------------------------------------------------
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from swell.client.stores import Stores
 from swell.errors import DataMissing
 from swell.model.facts import AttemptFact
 from swell.model.ids import PARAMETERS_STEP, RunId
+from swell.model.record import ArtifactRef
 from swell.seams.metastore import Metastore
 
 DATASTORE = "ds-root"
@@ -20,6 +22,20 @@ def datastore_of(of_parameters: Sequence[AttemptFact]) -> str | None:
         if DATASTORE in attempt.metadata:
             return attempt.metadata[DATASTORE][1]
     return None
+
+
+def load_of_run(stores: Stores, run: RunId, ref: ArtifactRef) -> object:
+    """The value behind ``ref``, left by ``run``. Raises StoreError."""
+    try:
+        return stores.load(ref)
+    except DataMissing as error:
+        # Without a class a value cannot be loaded either; that is no matter of places.
+        is_blob_missing = ref.key is not None and ref.key in error.message
+        what = f"An artifact of run {run}"
+        unreachable = elsewhere(stores.metastore, stores.datastore, run, what)
+        if not is_blob_missing or unreachable is None:
+            raise
+        raise unreachable from error
 
 
 def elsewhere(metastore: Metastore, datastore: str, run: RunId, what: str) -> DataMissing | None:

@@ -79,6 +79,7 @@ class PostgresDatabase:
         tell: Tell = lambda text: None,
         sleep: Callable[[float], None] = time.sleep,
         now: Clock = time.monotonic,
+        is_open: bool = False,
     ) -> None:
         self._address = address
         self._connections = connections
@@ -86,7 +87,7 @@ class PostgresDatabase:
         self._sleep = sleep
         self._now = now
         self._outage = Outage(address, tell)
-        self._is_open = False
+        self._is_open = is_open
 
     @property
     def address(self) -> str:

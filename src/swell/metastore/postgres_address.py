@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit, urlunsplit
+from typing import NamedTuple
 
 SCHEMES = ("postgresql", "postgres")
 _TYPE = "postgresql@"
@@ -22,30 +22,52 @@ def connection_url(address: str) -> str:
 
 def public_address(address: str) -> str:
     """The URL without its password, to be shown and stored."""
-    parts = urlsplit(_plain(address))
-    login, mark, hosts = parts.netloc.rpartition("@")
-    user = login.partition(":")[0]
+    parts = _parts(address)
     kept = [
         option
-        for option in parts.query.split("&")
+        for option in parts.options.split("&")
         if option and option.partition("=")[0] not in _SECRET
     ]
-    netloc = f"{user}{mark}{hosts}" if user else hosts
-    # urlunsplit drops the two slashes of an empty host, which means a local socket.
-    text = urlunsplit(("", netloc, parts.path, "&".join(kept), ""))
-    return f"postgresql://{text.removeprefix('//')}"
-
-
-def database_name(address: str) -> str:
-    """The name of the database; empty where the user's own is meant."""
-    return urlsplit(_plain(address)).path.removeprefix("/")
+    login = f"{parts.user}@" if parts.user else ""
+    return f"postgresql://{login}{parts.place}{'?' if kept else ''}{'&'.join(kept)}"
 
 
 def has_password(address: str) -> bool:
     """Whether a password stands in the URL."""
-    parts = urlsplit(_plain(address))
-    options = {option.partition("=")[0] for option in parts.query.split("&")}
-    return ":" in parts.netloc.rpartition("@")[0] or "password" in options
+    parts = _parts(address)
+    return bool(parts.password) or "password=" in parts.options
+
+
+class _Parts(NamedTuple):
+    user: str
+    password: str
+    place: str
+    options: str
+
+
+def _parts(address: str) -> _Parts:
+    """By libpq's rules (manual, 34.1.1.2), where '#' is a character like any other.
+
+    A password with '/' or '?' in it is no URL for libpq; it must not be shown all the same.
+    """
+    rest = _plain(address).partition("://")[2]
+    login, mark, hosts = _authority(rest).rpartition("@")
+    if mark:
+        rest = hosts + rest[len(login) + len(mark) + len(hosts) :]
+    elif "@" in rest and _has_odd_port(hosts):
+        login, _, rest = rest.rpartition("@")
+    user, _, password = login.partition(":")
+    place, _, options = rest.partition("?")
+    return _Parts(user, password, place, options)
+
+
+def _authority(rest: str) -> str:
+    return rest.partition("/")[0].partition("?")[0]
+
+
+def _has_odd_port(hosts: str) -> bool:
+    ports = (host.rpartition("]")[2].partition(":")[2] for host in hosts.split(","))
+    return any(port and not port.isdecimal() for port in ports)
 
 
 def _plain(address: str) -> str:

@@ -125,10 +125,10 @@ class Connections:
         )
         encoding = connection.info.parameter_status("server_encoding")
         if encoding != "UTF8":
+            name = connection.info.dbname
             connection.close()
             raise MetadataError(
-                f"The PostgreSQL database '{connection.info.dbname}' keeps texts as {encoding}; "
-                "swell needs UTF8.",
+                f"The PostgreSQL database '{name}' keeps texts as {encoding}; swell needs UTF8.",
                 remedy="Make one with: createdb --encoding=UTF8 --template=template0 NAME",
             )
         return connection

@@ -68,8 +68,8 @@ def _other(text: str) -> Trouble:
 
 _LOST = Trouble(
     "does not answer",
-    "Check that the server runs and can be reached from here; then run 'resume': "
-    "what was reported done is stored.",
+    "Check that the server runs and can be reached from here. A run that ended so goes on "
+    "with 'resume': what was reported done is stored.",
     passes=True,
 )
 _PASSWORD = Trouble(

@@ -23,7 +23,7 @@ def bring_up_to_date(db: Transaction, address: str, now: float) -> None:
     # Asked again here: another process may have been first.
     layout = _checked_layout(db, address)
     # Not CREATE … IF NOT EXISTS, which asks for the right even where nothing is to be made.
-    if db.execute("SELECT to_regnamespace(?) IS NULL", (SCHEMA,)).fetchone()[0]:
+    if not db.execute("SELECT 1 FROM pg_namespace WHERE nspname = ?", (SCHEMA,)).fetchall():
         db.execute(f"CREATE SCHEMA {SCHEMA}")
     for statements in STEPS_TO[layout:]:
         for statement in statements:
@@ -38,8 +38,14 @@ def bring_up_to_date(db: Transaction, address: str, now: float) -> None:
 
 
 def _checked_layout(db: Transaction, address: str) -> int:
-    if db.execute("SELECT to_regclass(?) IS NOT NULL", (f"{SCHEMA}.store",)).fetchone()[0]:
-        layout: int = db.execute("SELECT layout FROM store").fetchone()[0]
+    # Asked of the catalogue itself: what to_regclass remembers may be older than the lock.
+    sql = (
+        "SELECT relname FROM pg_class WHERE relnamespace = "
+        "(SELECT oid FROM pg_namespace WHERE nspname = ?)"
+    )
+    names = {name for (name,) in db.execute(sql, (SCHEMA,))}
+    if "store" in names:
+        layout: int = db.execute(f"SELECT layout FROM {SCHEMA}.store").fetchone()[0]
         if layout > LAYOUT:
             raise MetadataError(
                 f"The metadata database {address} has layout {layout}, made by a newer swell; "
@@ -47,8 +53,7 @@ def _checked_layout(db: Transaction, address: str) -> int:
                 remedy="Upgrade swell ('pip install --upgrade swell').",
             )
         return layout
-    sql = "SELECT COUNT(*) FROM pg_class WHERE relnamespace = to_regnamespace(?)"
-    if db.execute(sql, (SCHEMA,)).fetchone()[0]:
+    if names:
         raise MetadataError(
             f"In {address} the schema '{SCHEMA}' holds tables of another program.",
             remedy="Name another database in SWELL_METADATA.",
