@@ -257,6 +257,30 @@ def test_a_reader_needs_no_more_than_the_right_to_read(
     ask(postgres_url, "DROP OWNED BY reader")
 
 
+def test_a_login_with_the_rights_that_the_docs_list_can_run_flows(
+    postgres_server: PostgresServer, postgres_url: str
+) -> None:
+    open_metastore(postgres_url).close()
+    page = (Path(__file__).parents[2] / "docs" / "team.md").read_text()
+    grants = page.partition("```sql\n")[2].partition("```")[0].split(";")
+    postgres_server.ask("DROP ROLE IF EXISTS ann")
+    postgres_server.ask("CREATE ROLE ann LOGIN PASSWORD 'ann'")
+    name = postgres_url.rpartition("/")[2]
+    ask(postgres_url, f"REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC")
+    for grant in grants:
+        if grant.strip():
+            ask(postgres_url, grant.replace("DATABASE flows", f"DATABASE {name}"))
+    store = open_metastore(postgres_url.replace(f"{USER}:{PASSWORD}", "ann:ann"))
+    run = store.create_run(new_run()).id
+    tasks = [str(number) for number in range(100)]
+    store.commit([TaskCreated(run, "work", task, 1.0) for task in tasks])
+    store.heartbeat(run, 2000.0)
+    assert store.change_tags(run, add=["x"]) == {"x"}
+    assert len(store.tasks(run)) == 100
+    store.close()
+    ask(postgres_url, "DROP OWNED BY ann")
+
+
 def test_a_database_without_a_run_is_told_to_readers(postgres_url: str) -> None:
     with pytest.raises(MetadataError, match="no run yet"):
         open_metastore(postgres_url, read_only=True)

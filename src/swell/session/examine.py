@@ -25,6 +25,7 @@ OPTIONAL_PACKAGES = (
     ("pylint", "finds errors in a script before it runs"),
     ("matplotlib", "charts on cards"),
     ("altair", "charts on cards"),
+    ("psycopg", "metadata in PostgreSQL"),
     ("pyyaml", "configs and card data in YAML"),
 )
 """Packages that swell uses where they are installed, and what for."""
