@@ -120,7 +120,7 @@ class PostgresDatabase:
 
     def _patiently(self, act: Callable[[], _T]) -> _T:
         driver = load_driver()
-        began: float | None = None
+        failed_at: float | None = None
         wait_s = _FIRST_WAIT_S
         while True:
             try:
@@ -129,15 +129,16 @@ class PostgresDatabase:
                 is_lost = isinstance(error, driver.OperationalError)
                 trouble = trouble_of(str(error), error.sqlstate, is_lost=is_lost)
                 now = self._now()
-                began = now if began is None else began
-                if not self._may_wait(trouble, now + wait_s - began):
+                failed_at = now if failed_at is None else failed_at
+                # An outage has one end for all calls: after it nobody waits anew.
+                since = self._outage.since(failed_at)
+                if not self._may_wait(trouble, now + wait_s - since):
                     raise metadata_error(self._address, trouble, str(error)) from error
                 if wait_s > _FIRST_WAIT_S:
                     # The first new try tells a closed connection from an outage.
                     self._outage.begins(trouble, str(error), now, self._patience_s())
             else:
-                if began is not None:
-                    self._outage.ends(self._now())
+                self._outage.ends(self._now())
                 return answer
             # Full jitter on the upper half: many drivers lose one server at one moment.
             self._sleep(wait_s * random.uniform(0.5, 1.0))
@@ -152,13 +153,19 @@ class PostgresDatabase:
 
 
 class Outage:
-    """Tells the user once that the database is waited for, and once that it is back."""
+    """The time in which the database does not answer, one for all threads; the user is told
+    once that it is waited for, and once that it is back."""
 
     def __init__(self, address: str, tell: Tell) -> None:
         self._address = address
         self._tell = tell
         self._lock = threading.Lock()
         self._began_at: float | None = None
+
+    def since(self, failed_at: float) -> float:
+        """When it began; ``failed_at`` where this failure is its first."""
+        began_at = self._began_at
+        return failed_at if began_at is None else min(began_at, failed_at)
 
     def begins(self, trouble: Trouble, text: str, now: float, patience_s: float) -> None:
         """From any thread; told for the first alone."""
@@ -172,7 +179,9 @@ class Outage:
         )
 
     def ends(self, now: float) -> None:
-        """A thread that waited got its answer."""
+        """A thread got its answer."""
+        if self._began_at is None:
+            return
         with self._lock:
             began, self._began_at = self._began_at, None
         if began is not None:

@@ -34,6 +34,7 @@ class Waiter:
 
     def __init__(self, failing: Failing, *, is_open: bool = True) -> None:
         self.at = 0.0
+        self.failing = failing
         self.waits: list[float] = []
         self.said: list[str] = []
         self.patience_s = 60.0
@@ -100,6 +101,22 @@ def test_patience_that_shrinks_in_mid_wait_counts_at_once() -> None:
     with pytest.raises(MetadataError):
         waiter.write()
     assert waiter.at < 40
+
+
+def test_after_patience_has_run_out_once_nobody_waits_anew_until_the_database_is_back() -> None:
+    waiter = Waiter(Failing(10_000))
+    with pytest.raises(MetadataError):
+        waiter.write()
+    with pytest.raises(MetadataError):
+        waiter.write()
+    assert waiter.at <= waiter.patience_s
+
+    waiter.failing.left = 0
+    waiter.at += 1000
+    assert waiter.write() == "written"
+    waiter.failing.left = 5
+    assert waiter.write() == "written"
+    assert len(waiter.said) == 4
 
 
 def test_before_the_store_is_open_only_a_server_that_is_there_is_waited_for() -> None:
