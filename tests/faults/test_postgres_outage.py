@@ -185,6 +185,9 @@ def _wrong(kind: str, server: PostgresServer) -> str:
         "database": f"{server.url('not_there')}",
         "option": f"{url}?colour=blue",
         "number": url.replace(f":{server.port}", ":seven"),
+        "escape": url.replace(PASSWORD, f"{PASSWORD}%zz"),
+        "slash": url.replace(PASSWORD, f"x/{PASSWORD}"),
+        "bracket": url.replace("127.0.0.1", "[::1]x"),
         "scheme": url.replace("postgresql", "mysql"),
     }[kind]
 
@@ -199,6 +202,9 @@ def _wrong(kind: str, server: PostgresServer) -> str:
         ("database", ["does not exist on its server", "createdb", "not_there"]),
         ("option", ["URL that can be read", "postgresql://user@host/database"]),
         ("number", ["URL that can be read", "seven"]),
+        ("escape", ["URL that can be read"]),
+        ("slash", ["characters with a meaning", "%2F"]),
+        ("bracket", ["URL that can be read"]),
         ("scheme", ["mysql", "postgresql://user@host/database"]),
     ],
 )

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from swell.errors import MetadataError
 from swell.metastore import postgres_layout as layout
-from swell.metastore.postgres_address import connection_url, public_address
+from swell.metastore.postgres_address import connection_url, is_password_misread, public_address
 from swell.metastore.postgres_connections import Connections, load_driver
 from swell.metastore.postgres_errors import (
     Trouble,
@@ -51,6 +51,12 @@ def open_metastore(
     MetadataError, also for a driver that is not installed.
     """
     load_driver()
+    if is_password_misread(address):
+        raise MetadataError(
+            f"The password in the URL {public_address(address)} has characters with a meaning "
+            "in URLs.",
+            remedy="Write '/' in it as %2F, '?' as %3F and '@' as %40, or set PGPASSWORD.",
+        )
     database = PostgresDatabase(
         public_address(address),
         Connections(connection_url(address)),

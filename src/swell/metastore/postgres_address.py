@@ -38,6 +38,13 @@ def has_password(address: str) -> bool:
     return bool(parts.password) or "password=" in parts.options
 
 
+def is_password_misread(address: str) -> bool:
+    """Whether a '/' or '?' in the password ends the login too early for the driver."""
+    rest = _plain(address).partition("://")[2]
+    authority = _authority(rest)
+    return "@" not in authority and "@" in rest and _has_odd_port(authority)
+
+
 class _Parts(NamedTuple):
     user: str
     password: str
@@ -54,7 +61,7 @@ def _parts(address: str) -> _Parts:
     login, mark, hosts = _authority(rest).rpartition("@")
     if mark:
         rest = hosts + rest[len(login) + len(mark) + len(hosts) :]
-    elif "@" in rest and _has_odd_port(hosts):
+    elif is_password_misread(address):
         login, _, rest = rest.rpartition("@")
     user, _, password = login.partition(":")
     place, _, options = rest.partition("?")

@@ -117,7 +117,13 @@ class Connections:
         from psycopg.conninfo import conninfo_to_dict
 
         given = {name: value for name, value in _DEFAULTS.items() if name not in self._url}
-        options: dict[str, Any] = conninfo_to_dict(self._url, **given)
+        try:
+            options: dict[str, Any] = conninfo_to_dict(self._url, **given)
+        except driver.ProgrammingError as error:
+            # Some of these texts quote the URL, or the password alone.
+            text = str(error)
+            is_telling = "://" in text or "percent-encoded" in text
+            raise driver.ProgrammingError("invalid URL" if is_telling else text) from None
         connection: psycopg.Connection[Any] = driver.connect(
             **options,
             autocommit=True,  # transactions are begun and ended by statements of ours

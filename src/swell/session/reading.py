@@ -131,7 +131,7 @@ def place_at(address: str | None, settings: Settings, cwd: str) -> Place:
     if not mark or kind not in ADDRESS_TYPES:
         if "://" in address:
             raise MetadataError(
-                f"The store at '{address}' cannot be opened.",
+                f"Stores of the type '{address.partition('://')[0]}' cannot be opened.",
                 remedy="Give the path of a .swell folder, or postgresql://user@host/database.",
             )
         path = address
