@@ -155,6 +155,39 @@ def test_a_run_of_a_colleague_is_resumed_unless_its_artifacts_are_out_of_reach(
     assert "total is 12 100000" in at_home.text
 
 
+def test_a_resumed_run_has_the_configs_of_its_origin(ann: Person, bob: Person) -> None:
+    text = """
+        import os
+        from swell import Config
+
+        class ConfigFlow(FlowSpec):
+            conf = Config("conf", default_value={"size": 1})
+
+            @step
+            def start(self):
+                self.next(self.end)
+
+            @step
+            def end(self):
+                if os.environ.get("FAIL"):
+                    raise ValueError("as asked")
+                print("size is", self.conf.size, len(self.conf.get("more", "")))
+
+        if __name__ == "__main__":
+            ConfigFlow()
+        """
+    ann_script, bob_script = ann.script(text, "config.py"), bob.script(text, "config.py")
+    for value in ('{"size": 7}', '{"size": 8, "more": "%s"}' % ("x" * 50_000)):
+        arguments = ("--config-value", "conf", value, "run")
+        assert ann.run(ann_script, *arguments, env=ann.environ(FAIL="yes")).code == 1
+
+    resumed = bob.run(bob_script, "resume", "--origin-run-id", "1")
+    assert "size is 7 0" in resumed.text, resumed.text
+    refused = bob.run(bob_script, "resume", "--origin-run-id", "2")
+    assert refused.code == 1
+    assert "What run ConfigFlow/2 left cannot be reached from here" in refused.text
+
+
 def test_the_database_on_the_command_line_holds_for_tasks_too(
     ann: Person, postgres_server: PostgresServer
 ) -> None:

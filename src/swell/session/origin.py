@@ -18,6 +18,7 @@ from swell.scheduler.launching import OriginEnd, OriginReader
 from swell.scheduler.resume import latest_outcomes, tasks_to_adopt
 from swell.seams.metastore import Metastore
 from swell.seams.storage import Storage
+from swell.session.databases import open_for_reading
 from swell.session.place import find_place
 from swell.settings import Settings
 
@@ -51,16 +52,20 @@ def configs_of_origin(
     """
     from swell.datastore.artifacts import Artifacts
     from swell.datastore.local import LocalStorage
-    from swell.metastore.sqlite import open_metastore
 
-    place = find_place(settings, script, os.getcwd())
-    metastore = open_metastore(place.database, read_only=True)
+    metastore, place = open_for_reading(find_place(settings, script, os.getcwd()))
+    artifacts = Artifacts(LocalStorage(place.blobs), script=script or "")
     try:
-        refs = _parameters_of(metastore, _origin_run(metastore, flow, wanted))
+        run = _origin_run(metastore, flow, wanted)
+        refs = _parameters_of(metastore, run)
+        return {name: artifacts.load(refs[name]) for name in names if name in refs}
+    except DataMissing:
+        error = elsewhere(metastore, place.blobs, run.id, f"What run {run.id} left")
+        if place.metadata is None or error is None:
+            raise
+        raise error from None
     finally:
         metastore.close()
-    artifacts = Artifacts(LocalStorage(place.blobs), script=script or "")
-    return {name: artifacts.load(refs[name]) for name in names if name in refs}
 
 
 def _parameters_of(metastore: Metastore, run: RunFact) -> Mapping[str, ArtifactRef]:
