@@ -29,9 +29,10 @@ def tool(name: str, *args: str) -> list[str]:
 
 
 def tests(*paths: str) -> Phase:
-    # Two workers, as the machines that run this have two cores; whole files go to one
-    # worker so that what a file sets up once is used by all its tests.
-    return Phase(tool("pytest", "-n", "2", "--dist", "loadfile", *paths), shows=True)
+    # Two workers, as the machines that run this have two cores. Each begins with half of the
+    # files, so that what a file sets up once is mostly set up once, and takes over from the
+    # other when it is done.
+    return Phase(tool("pytest", "-n", "2", "--dist", "worksteal", *paths), shows=True)
 
 
 PHASES = {
