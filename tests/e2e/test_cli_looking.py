@@ -123,7 +123,7 @@ def test_logs_of_a_run_are_told_apart_and_silent_tasks_counted(store: Path) -> N
     done = look(store, "logs", "1")
 
     assert done.stdout.count("100 %") == 3
-    assert "1/square/3 · done" in done.stderr
+    assert "1/square/3 (xs=1) · done" in done.stderr
     assert "(2 more tasks printed nothing.)" in done.stderr
 
 

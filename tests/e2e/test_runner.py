@@ -171,9 +171,9 @@ def test_a_run_that_fails_is_a_result_and_can_be_resumed(runner: Runner, folder:
 
 def test_environment_profile_and_folder_are_those_given(folder: Path) -> None:
     (folder / "below").mkdir()
-    with Runner(
-        "program.py", False, profile="p", env={"GIVEN_VARIABLE": "v"}, cwd=str(folder / "below")
-    ) as runner:
+    (folder / "p.toml").write_text("")
+    env = {"GIVEN_VARIABLE": "v", "SWELL_HOME": str(folder)}
+    with Runner("program.py", False, profile="p", env=env, cwd=str(folder / "below")) as runner:
         data = runner.run().run["start"].task.data
     assert (data.cwd, data.variable, data.profile) == (str(folder / "below"), "v", "p")
 
