@@ -2,4 +2,8 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.flows.behaviours")
+pytest.register_assert_rewrite(
+    "tests.flows.data_behaviours",
+    "tests.flows.fact_behaviours",
+    "tests.flows.failure_behaviours",
+)

@@ -111,8 +111,8 @@ FOREACH = Shape(
 WIDE_FOREACH = Shape(
     "wide_foreach",
     (
-        Step("start", "self.work, foreach='xs'", "foreach", ("self.xs = range(60)",)),
-        Step("work", "self.join", tasks=60, depth=1),
+        Step("start", "self.work, foreach='xs'", "foreach", ("self.xs = range(40)",)),
+        Step("work", "self.join", tasks=40, depth=1),
         Step("join", "self.end", "join"),
         END,
     ),
