@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 from blake3 import blake3
 
-from swell.datastore.blob_writer import serialized_key
 from swell.datastore.blobs import Blobs
+from swell.datastore.changes import Known
 from swell.datastore.previews import preview, type_name
-from swell.datastore.serializers import Buffer, Serialized, deserialize, joined, serialize
+from swell.datastore.serializers import Serialized, deserialize, joined, serialize
+from swell.datastore.streamed import Buffer
 from swell.errors import StoreError
 from swell.model.record import INLINE_RECORD_BYTES, INLINE_VALUE_BYTES, ArtifactRef
 from swell.seams.storage import Storage
@@ -48,6 +49,10 @@ _FROZEN_NAMES = frozenset(
 )
 _FROZEN_ITEMS = 1000
 
+LOOK_FROM_BYTES = 16 << 20
+"""Less is hashed faster than the kernel can be asked what was written to: 1 to 10 ms, with all
+that a process has mapped."""
+
 OpenStore = Callable[[str], Storage]
 
 
@@ -74,7 +79,7 @@ class Artifacts:
         room = INLINE_RECORD_BYTES
         refs: dict[str, ArtifactRef] = {}
         for name, value in values.items():
-            data = serialize(value, f"self.{name}")
+            data = serialize(value, f"self.{name}", self._blobs)
             inline = data.size <= min(room, INLINE_VALUE_BYTES)
             if inline:
                 room -= data.size
@@ -85,6 +90,7 @@ class Artifacts:
                 type=type_name(value),
                 preview=preview(value),
                 encoding=data.encoding,
+                files=data.keys,
             )
         return refs
 
@@ -100,10 +106,11 @@ class Artifacts:
 
         Raises DataMissing when the Blob or a class is not there, StoreError when damaged.
         """
+        blobs = self._blobs_of(ref.store)
         if ref.inline is not None:
-            return deserialize(ref.inline, (), ref.encoding, self._script)
-        stream, *buffers = self._blobs_of(ref.store).open(_key(ref)).sections()
-        return deserialize(stream, buffers, ref.encoding, self._script)
+            return deserialize(ref.inline, (), ref.encoding, self._script, blobs)
+        stream, *buffers = blobs.open(_key(ref)).sections()
+        return deserialize(stream, buffers, ref.encoding, self._script, blobs)
 
     def save_raw(self, data: Buffer) -> str:
         """Store plain bytes (a card, a package) as a Blob; returns its key."""
@@ -133,29 +140,35 @@ class Artifacts:
         """
         if is_frozen(value):
             return False
-        data = serialize(value, f"self.{name}")
-        if self._matches(data, ref):
+        data = serialize(value, f"self.{name}", self._blobs)
+        if ref.inline is not None:
+            if data.size == ref.size and joined(data) == ref.inline:
+                return False
+        elif self._known(ref, data).is_stored(
+            data, self._blobs_of(ref.store).open(_key(ref)).table
+        ):
             return False
         # Loading can make equal strings one object, which pickles to fewer bytes: only a
         # fresh copy that went the same way tells. What was changed differs from it too.
-        fresh = serialize(self.load(ref))
-        return serialized_key(fresh) != serialized_key(data)
+        fresh_value = self.load(ref)
+        fresh = serialize(fresh_value, f"self.{name}", self._blobs)
+        return not self._known(ref, fresh).are_equal(data, fresh)
 
     def sync(self, refs: Iterable[ArtifactRef]) -> None:
         """Make the Blobs of ``refs`` in this store durable; to be done before a Record is
         committed that names them."""
-        self.sync_keys(ref.key for ref in refs if ref.key is not None and ref.store is None)
+        self.sync_keys(
+            key for ref in refs if ref.store is None for key in (ref.key, *ref.files) if key
+        )
 
     def sync_keys(self, keys: Iterable[str]) -> None:
         """Make Blobs of this store durable."""
         self._blobs.sync(set(keys))
 
-    def _matches(self, data: Serialized, ref: ArtifactRef) -> bool:
-        if data.size != ref.size:
-            return False
-        if ref.inline is not None:
-            return joined(data) == ref.inline
-        return serialized_key(data) == ref.key
+    def _known(self, ref: ArtifactRef, data: Serialized) -> Known:
+        if ref.key is None or sum(map(len, data.buffers)) < LOOK_FROM_BYTES:
+            return Known(())
+        return Known(self._blobs_of(ref.store).untouched(ref.key))
 
     def _blobs_of(self, store: str | None) -> Blobs:
         if store is None or store == self._storage.url:

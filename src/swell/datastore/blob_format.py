@@ -23,6 +23,7 @@ each chunk that was read alone is proven by the key.
 from __future__ import annotations
 
 import struct
+from typing import NamedTuple
 
 import msgspec
 from blake3 import blake3
@@ -44,7 +45,8 @@ _ENCODING = struct.Struct("<32s")
 _SECTION = struct.Struct("<QQQQ")
 _CHUNK = struct.Struct("<Q32s")
 _HASH_BYTES = 32
-_HEAD_READ_BYTES = 4096
+# The table in front of 12 GB, or all of a small Blob, in one read.
+_HEAD_READ_BYTES = 32 * 1024
 
 
 class Chunk(msgspec.Struct, frozen=True):
@@ -186,10 +188,18 @@ def damaged(what: str, how: str) -> StoreError:
     )
 
 
-def read_table(storage: Storage, key: str) -> Table:
+class Head(NamedTuple):
+    """A Blob's table and, of a small Blob, all its bytes as stored."""
+
+    table: Table
+    whole: memoryview | None
+
+
+def read_head(storage: Storage, key: str) -> Head:
     """The table of the Blob ``key``, checked against its key and the file's length.
 
-    Raises DataMissing for no such Blob, StoreError for a damaged one.
+    A small Blob is read at once. Raises DataMissing for no such Blob, StoreError for a
+    damaged one.
     """
     name = storage_key(key)
     what = f"Blob {key} in {storage.url}"
@@ -200,9 +210,18 @@ def read_table(storage: Storage, key: str) -> Table:
     table = unpack_table(prefix, head, data, what)
     if table.key != key:
         raise damaged(what, f"its table is that of {table.key}")
+    if len(head) < _HEAD_READ_BYTES:
+        if len(head) != table.file_size:
+            raise damaged(what, f"it should be {table.file_size:,} bytes long")
+        return Head(table, head)
     if len(storage.read(name, table.file_size - 1, 2)) != 1:
         raise damaged(what, f"it should be {table.file_size:,} bytes long")
-    return table
+    return Head(table, None)
+
+
+def read_table(storage: Storage, key: str) -> Table:
+    """The table of the Blob ``key``; see ``read_head``."""
+    return read_head(storage, key).table
 
 
 def is_whole(storage: Storage, key: str) -> bool:

@@ -2,24 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import mmap
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from blake3 import blake3
 
 from swell.datastore.blob_format import (
     CHUNK_BYTES,
+    PAGE_BYTES,
     RAW,
     ZSTD,
     Section,
     Table,
     damaged,
-    read_table,
+    is_whole,
+    read_head,
     storage_key,
 )
-from swell.datastore.blob_writer import SAMPLE_FROM_BYTES, BlobWriter, MemoryDraft, compresses
-from swell.datastore.serializers import Buffer, Serialized
+from swell.datastore.blob_writer import (
+    SAMPLE_FROM_BYTES,
+    THREADS_FROM_BYTES,
+    BlobWriter,
+    MemoryDraft,
+    compresses,
+)
+from swell.datastore.local import MAP_FROM_BYTES, write_all
+from swell.datastore.serializers import Serialized
+from swell.datastore.streamed import PIECE_BYTES, Buffer, Content
 from swell.errors import StoreError
-from swell.seams.storage import Draft, DraftingStorage, Storage, SyncingStorage
+from swell.seams.storage import (
+    CopyingStorage,
+    Draft,
+    DraftingStorage,
+    Mapped,
+    MappingStorage,
+    Storage,
+    SyncingStorage,
+)
+
+if TYPE_CHECKING:
+    from swell.datastore.file_content import OpenFile
 
 LOCAL_RATIO = 8.0
 """In the local store a section is compressed only if a sample shrinks this much: a raw one
@@ -37,6 +60,11 @@ class Blobs:
         self._storage = storage
         self._ratio = LOCAL_RATIO if isinstance(storage, DraftingStorage) else REMOTE_RATIO
 
+    @property
+    def url(self) -> str:
+        """The address of the store."""
+        return self._storage.url
+
     def save(self, value: Serialized) -> str:
         """Write a serialised value unless it is there; returns its key."""
         return self._save([value.stream, *((b,) for b in value.buffers)], value.encoding)
@@ -45,13 +73,66 @@ class Blobs:
         """Write plain bytes unless they are there; returns their key."""
         return self._save([(data,)], RAW_ENCODING)
 
+    def save_file(self, file: OpenFile) -> str:
+        """Write the content of a file unless it is there; returns its key, which is that of
+        the same plain bytes. Shared with the file where the file system can do that."""
+        size = len(file)
+        with BlobWriter(self._storage, self._new_draft(size), RAW_ENCODING, [size]) as writer:
+            if size >= PAGE_BYTES and writer.adopt(file.fd, size):
+                file.check_unchanged()
+            else:
+                writer.begin(self._codec([file], size))
+                writer.append([file])
+            return writer.finish()
+
+    def copy_from(self, other: Blobs, key: str) -> None:
+        """Write the Blob ``key`` of plain bytes in another store here, unless it is here."""
+        if self.has(key):
+            return
+        blob = other.open(key)
+        with BlobWriter(
+            self._storage, self._new_draft(blob.table.size), RAW_ENCODING, [blob.table.size]
+        ) as writer:
+            writer.begin()
+            for piece in blob.pieces(0):
+                writer.append([piece])
+            writer.finish()
+
+    def copy_to(self, key: str, fd: int) -> None:
+        """Write the content of a Blob of plain bytes into an open, empty file."""
+        blob = self.open(key)
+        section = blob.table.sections[0]
+        if (
+            section.codec == RAW
+            and isinstance(self._storage, CopyingStorage)
+            and self._storage.copy_out(storage_key(key), section.offset, section.size, fd)
+        ):
+            return
+        for piece in blob.pieces(0):
+            write_all(fd, [piece])
+
+    def scratch_folder(self) -> str | None:
+        """A folder of the store's own file system for files of this process, if it has one."""
+        return self._storage.scratch_folder() if isinstance(self._storage, CopyingStorage) else None
+
+    def untouched(self, key: str) -> Sequence[Mapped]:
+        """Where this process maps a Blob and never wrote to it; nothing where that cannot be
+        told."""
+        storage = self._storage
+        return storage.untouched(storage_key(key)) if isinstance(storage, MappingStorage) else ()
+
+    def has(self, key: str) -> bool:
+        """Whether the Blob is here in its full length."""
+        return is_whole(self._storage, key)
+
     def writer(self, encoding: str) -> BlobWriter:
         """Begin a Blob whose sizes are not known yet."""
         return BlobWriter(self._storage, self._new_draft(CHUNK_BYTES + 1), encoding, None)
 
     def open(self, key: str) -> Blob:
         """Read the table of a Blob. Raises DataMissing, or StoreError when damaged."""
-        return Blob(self, key, read_table(self._storage, key))
+        head = read_head(self._storage, key)
+        return Blob(self, key, head.table, head.whole)
 
     def delete(self, keys: Collection[str]) -> None:
         """Delete Blobs; those that are not there are no error."""
@@ -62,7 +143,7 @@ class Blobs:
         if isinstance(self._storage, SyncingStorage):
             self._storage.sync([storage_key(key) for key in keys])
 
-    def _save(self, sections: Sequence[Sequence[Buffer]], encoding: str) -> str:
+    def _save(self, sections: Sequence[Sequence[Content]], encoding: str) -> str:
         sizes = [sum(len(piece) for piece in section) for section in sections]
         with BlobWriter(self._storage, self._new_draft(sum(sizes)), encoding, sizes) as writer:
             for pieces, size in zip(sections, sizes, strict=True):
@@ -77,7 +158,7 @@ class Blobs:
             return self._storage.draft()
         return MemoryDraft(self._storage)
 
-    def _codec(self, pieces: Sequence[Buffer], size: int) -> int:
+    def _codec(self, pieces: Sequence[Content], size: int) -> int:
         return ZSTD if size >= SAMPLE_FROM_BYTES and compresses(pieces, size, self._ratio) else RAW
 
     def _read_exact(self, key: str, start: int, length: int) -> memoryview:
@@ -93,14 +174,15 @@ class Blobs:
 class Blob:
     """An opened Blob: its table, and its content on request."""
 
-    def __init__(self, blobs: Blobs, key: str, table: Table) -> None:
+    def __init__(self, blobs: Blobs, key: str, table: Table, whole: memoryview | None) -> None:
         self._blobs = blobs
         self._key = key
         self.table = table
+        self._whole = whole
 
     def sections(self) -> list[memoryview]:
         """The content of all sections; raw ones map the store's file copy-on-write."""
-        data = self._blobs._read_exact(self._key, 0, self.table.file_size)
+        data = self._stored(0, self.table.file_size)
         return [
             self._unpack(section, data[section.offset : section.offset + section.stored])
             for section in self.table.sections
@@ -109,16 +191,37 @@ class Blob:
     def section(self, index: int) -> memoryview:
         """The content of one section."""
         section = self.table.sections[index]
-        return self._unpack(
-            section, self._blobs._read_exact(self._key, section.offset, section.stored)
-        )
+        return self._unpack(section, self._stored(section.offset, section.stored))
 
     def read(self, index: int, start: int, length: int) -> memoryview:
-        """``length`` bytes of a raw section from its ``start``, and no others."""
+        """``length`` bytes of a section from its ``start``, and no others; of a compressed
+        one the chunks around them."""
         section = self.table.sections[index]
-        if section.codec != RAW or start < 0 or start + length > section.size:
+        if start < 0 or start + length > section.size:
             raise damaged(self._blobs._what(self._key), "it ends before what was asked for")
-        return self._blobs._read_exact(self._key, section.offset + start, length)
+        if section.codec == RAW:
+            return self._stored(section.offset + start, length)
+        first = start // CHUNK_BYTES
+        last = max(first, (start + length - 1) // CHUNK_BYTES)
+        skipped = sum(chunk.stored for chunk in section.chunks[:first])
+        chunks = section.chunks[first : last + 1]
+        part = Section(
+            min(section.size, (last + 1) * CHUNK_BYTES) - first * CHUNK_BYTES,
+            section.offset + skipped,
+            sum(chunk.stored for chunk in chunks),
+            section.codec,
+            chunks,
+        )
+        content = self._unpack(part, self._stored(part.offset, part.stored))
+        return content[start - first * CHUNK_BYTES :][:length]
+
+    def pieces(self, index: int) -> Iterator[memoryview]:
+        """The content of a section, piece by piece."""
+        size = self.table.sections[index].size
+        is_raw = self.table.sections[index].codec == RAW
+        stride = PIECE_BYTES if is_raw else CHUNK_BYTES
+        for start in range(0, size, stride):
+            yield self.read(index, start, min(stride, size - start))
 
     def verify(self) -> None:
         """Hash all content. Raises StoreError naming the first damaged chunk."""
@@ -140,20 +243,41 @@ class Blob:
                 f"{self._blobs._what(self._key)} uses codec {section.codec}, unknown here.",
                 remedy="Update swell to the version that wrote it.",
             )
-        import zstandard
+        from swell.datastore.chunk_work import Crew, unpack
 
-        decompressor = zstandard.ZstdDecompressor()
-        content = memoryview(bytearray(section.size))
+        content = _zeroed(section.size)
         at = 0
-        for index, chunk in enumerate(section.chunks):
-            start = index * CHUNK_BYTES
-            size = min(CHUNK_BYTES, section.size - start)
-            try:
-                part = decompressor.decompress(data[at : at + chunk.stored], max_output_size=size)
-            except zstandard.ZstdError as error:
-                raise damaged(self._blobs._what(self._key), str(error)) from error
-            if len(part) != size:
-                raise damaged(self._blobs._what(self._key), "a chunk has the wrong length")
-            content[start : start + size] = part
-            at += chunk.stored
+        with Crew() as crew:
+            is_threaded = section.size >= THREADS_FROM_BYTES and crew.threads > 1
+            found = []
+            for index, chunk in enumerate(section.chunks):
+                target = content[index * CHUNK_BYTES : (index + 1) * CHUNK_BYTES]
+                packed = data[at : at + chunk.stored]
+                at += chunk.stored
+                if is_threaded:
+                    found.append(crew.submit(unpack, chunk, packed, target))
+                elif wrong := unpack(chunk, packed, target):
+                    raise damaged(self._blobs._what(self._key), wrong)
+            for one in found:
+                if wrong := one.result():
+                    raise damaged(self._blobs._what(self._key), wrong)
         return content
+
+    def _stored(self, start: int, length: int) -> memoryview:
+        if self._whole is not None:
+            return self._whole[start : start + length]
+        return self._blobs._read_exact(self._key, start, length)
+
+
+def _zeroed(size: int) -> memoryview:
+    if size < MAP_FROM_BYTES:
+        return memoryview(bytearray(size))
+    # Memory that costs nothing until it is touched, in large pages where the system has them.
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        try:
+            memory.madvise(mmap.MADV_HUGEPAGE)
+        except OSError:
+            # Built without them.
+            pass
+    return memoryview(memory)

@@ -20,12 +20,12 @@ from swell.datastore.blobs import Blob, Blobs
 from swell.datastore.previews import preview, type_name
 from swell.datastore.serializers import (
     BY_REFERENCE,
-    Buffer,
     Serialized,
     deserialize,
     joined,
     serialize,
 )
+from swell.datastore.streamed import Buffer, Content
 from swell.errors import FlowError, TooManyItems
 from swell.model.record import INLINE_RECORD_BYTES, INLINE_VALUE_BYTES, ItemRef, Items
 from swell.seams.storage import Storage
@@ -70,7 +70,10 @@ def store_items(
         texts = tuple(str(number) for number in iterable[:TEXTS_MAX])
         return StoredItems(Items(range=(iterable.start, iterable.step)), len(iterable), texts)
     texts_so_far: list[str] = []
-    values = _serialized(_iterator(iterable, name), limit, name, texts_so_far)
+    files: list[str] = []
+    values = _serialized(
+        _iterator(iterable, name), limit, name, _Noted(Blobs(storage), texts_so_far, files)
+    )
     inline: list[bytes] = []
     room = INLINE_RECORD_BYTES
     for value in values:
@@ -78,9 +81,11 @@ def store_items(
         if room < 0 or value.size > INLINE_VALUE_BYTES:
             first = (Serialized((data,), (), len(data)) for data in inline)
             written = _write_blob(storage, chain(first, (value,), values))
-            return StoredItems(Items(key=written.key), written.items, tuple(texts_so_far))
+            items = Items(key=written.key, files=tuple(files))
+            return StoredItems(items, written.items, tuple(texts_so_far))
         inline.append(joined(value))
-    return StoredItems(Items(inline=tuple(inline)), len(inline), tuple(texts_so_far))
+    items = Items(inline=tuple(inline), files=tuple(files))
+    return StoredItems(items, len(inline), tuple(texts_so_far))
 
 
 def load_item(storage: Storage, ref: ItemRef, *, script: str = "") -> Any:
@@ -88,13 +93,14 @@ def load_item(storage: Storage, ref: ItemRef, *, script: str = "") -> Any:
 
     Raises DataMissing when the Blob or a class is not there, StoreError when damaged.
     """
+    blobs = Blobs(storage)
     if ref.inline is not None:
-        return deserialize(ref.inline, script=script)
+        return deserialize(ref.inline, script=script, blobs=blobs)
     if ref.key is None:
         return ref.number
-    blob = Blobs(storage).open(ref.key)
+    blob = blobs.open(ref.key)
     stream, buffers = _read_item(blob, ref)
-    return deserialize(stream, buffers, blob.table.encoding, script)
+    return deserialize(stream, buffers, blob.table.encoding, script, blobs)
 
 
 def item_text(storage: Storage, ref: ItemRef) -> str:
@@ -159,15 +165,25 @@ def _iterator(iterable: Iterable[object], name: str) -> Iterator[object]:
         ) from error
 
 
+class _Noted(NamedTuple):
+    """What is kept while items go by."""
+
+    blobs: Blobs
+    texts: list[str]
+    files: list[str]
+
+
 def _serialized(
-    values: Iterator[object], limit: int, name: str, texts: list[str]
+    values: Iterator[object], limit: int, name: str, noted: _Noted
 ) -> Iterator[Serialized]:
     for index, value in enumerate(values):
         if index >= limit:
             raise _too_many(name, None, limit)
         if index < TEXTS_MAX:
-            texts.append(_text(value))
-        yield serialize(value, f"{name}[{index}]")
+            noted.texts.append(_text(value))
+        data = serialize(value, f"{name}[{index}]", noted.blobs)
+        noted.files.extend(data.keys)
+        yield data
 
 
 def _text(value: object) -> str:
@@ -183,7 +199,7 @@ class _Written(NamedTuple):
 
 def _write_blob(storage: Storage, values: Iterable[Serialized]) -> _Written:
     offsets = array("Q", [0])
-    batch: list[Buffer] = []
+    batch: list[Content] = []
     at = 0
     with Blobs(storage).writer(BY_REFERENCE) as writer:
         writer.begin()
@@ -202,8 +218,9 @@ def _write_blob(storage: Storage, values: Iterable[Serialized]) -> _Written:
         return _Written(writer.finish(), len(offsets) - 1)
 
 
-def _flush(writer: BlobWriter, batch: list[Buffer]) -> None:
-    writer.append([b"".join(batch)] if all(isinstance(p, bytes) for p in batch) else batch)
+def _flush(writer: BlobWriter, batch: list[Content]) -> None:
+    small = [piece for piece in batch if isinstance(piece, bytes)]
+    writer.append([b"".join(small)] if len(small) == len(batch) else batch)
     batch.clear()
 
 
@@ -213,10 +230,10 @@ def _little_endian(offsets: array[int]) -> bytes:
     return offsets.tobytes()
 
 
-def _item_pieces(value: Serialized, at: int) -> list[Buffer]:
+def _item_pieces(value: Serialized, at: int) -> list[Content]:
     lengths = struct.pack(f"<{len(value.buffers)}Q", *map(len, value.buffers))
     stream = joined(value)
-    pieces: list[Buffer] = [lengths, stream]
+    pieces: list[Content] = [lengths, stream]
     crc = zlib.crc32(stream, zlib.crc32(lengths))
     at += _HEAD.size + len(lengths) + len(stream)
     for buffer in value.buffers:

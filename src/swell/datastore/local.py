@@ -9,9 +9,11 @@ import os
 from collections.abc import Collection, Iterator, Sequence
 from types import TracebackType
 
+from swell.datastore.kernel_copy import copy_within, share
+from swell.datastore.mappings import untouched_mappings
 from swell.datastore.os_errors import store_error
 from swell.errors import DataMissing, InternalError
-from swell.seams.storage import Entry
+from swell.seams.storage import Entry, Mapped
 
 MAP_FROM_BYTES = 1 << 20
 """Shorter reads are copied: a mapping holds a file descriptor for as long as it lives."""
@@ -118,14 +120,51 @@ class LocalStorage:
             except OSError as error:
                 raise store_error(error, "flushing", folder) from error
 
+    def copy_out(self, key: str, start: int, length: int, fd: int) -> bool:
+        """See CopyingStorage."""
+        path = self._path(key)
+        try:
+            source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError as error:
+            raise self._missing(key) from error
+        except OSError as error:
+            raise store_error(error, "reading", path) from error
+        try:
+            return copy_within(source, start, length, fd)
+        finally:
+            os.close(source)
+
+    def scratch_folder(self) -> str:
+        """See CopyingStorage: where drafts are."""
+        folder = os.path.join(self._root, _DRAFTS)
+        try:
+            os.makedirs(folder, exist_ok=True)
+        except OSError as error:
+            raise store_error(error, "writing to", self._root) from error
+        return folder
+
+    def untouched(self, key: str) -> Sequence[Mapped]:
+        """See MappingStorage."""
+        try:
+            return untouched_mappings(os.stat(self._path(key)).st_ino, os.path.basename(key))
+        except OSError:
+            return ()
+
     def delete_drafts(self, before: float) -> int:
         """Remove what dead writers left before ``before`` (Unix seconds); how many."""
+        import shutil
+
         removed = 0
         try:
             for entry in os.scandir(os.path.join(self._root, _DRAFTS)):
-                if entry.stat().st_mtime < before:
+                if entry.stat().st_mtime >= before:
+                    continue
+                if entry.is_dir():
+                    # Copies of stored files that a process had made for itself.
+                    shutil.rmtree(entry.path, ignore_errors=True)
+                else:
                     os.unlink(entry.path)
-                    removed += 1
+                removed += 1
         except FileNotFoundError:
             return removed
         except OSError as error:
@@ -191,6 +230,22 @@ class LocalDraft:
                 done += os.pwrite(self._fd, data[done:], offset + done)
         except OSError as error:
             raise store_error(error, "writing to", self._storage.url) from error
+
+    def clone(self, fd: int, size: int, offset: int) -> bool:
+        """See CloningDraft."""
+        if not share(fd, 0, self._fd, offset):
+            return False
+        # The file may have grown since it was looked at.
+        os.ftruncate(self._fd, offset + size)
+        os.lseek(self._fd, 0, os.SEEK_END)
+        return True
+
+    def read(self, offset: int, length: int) -> memoryview:
+        """Bytes that were written before; fewer at the end."""
+        try:
+            return memoryview(os.pread(self._fd, length, offset))
+        except OSError as error:
+            raise store_error(error, "reading back from", self._storage.url) from error
 
     def commit(self, key: str) -> bool:
         """Give the file its name, if nothing has it."""

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import copyreg
+import functools
 import io
 import pickle
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from swell.errors import DataMissing, StoreError
+from swell.datastore.rebuild import BOUND
+from swell.datastore.reducers import Reducers
+from swell.datastore.streamed import OUT_OF_BAND_BYTES, Buffer, Content
+from swell.errors import DataMissing, StoreError, SwellError
 
-OUT_OF_BAND_BYTES = 64 * 1024
-"""Buffers from this size on are handed on as they are instead of copied into the stream."""
+if TYPE_CHECKING:
+    from swell.datastore.blobs import Blobs
 
 BY_REFERENCE = "pickle"
 BY_VALUE = f"cloudpickle-{sys.version_info[0]}.{sys.version_info[1]}"
 
-Buffer = bytes | memoryview
-_Keep = Callable[[pickle.PickleBuffer], bool]
+_READ_IN_PLACE_BYTES = 1 << 20
+_REBUILD = "swell.datastore.rebuild"
 _SMALL_ITEMS = 20
 _PLAIN = frozenset({int, float, bool, type(None), complex})
 
@@ -27,29 +32,32 @@ _PLAIN = frozenset({int, float, bool, type(None), complex})
 class Serialized(msgspec.Struct, frozen=True):
     """One value as bytes: ``stream`` (in pieces), then ``buffers``; ``size`` is their sum.
 
-    Pieces and buffers may be the value's own memory: use them before it changes.
+    Pieces and buffers may be the value's own memory: use them before it changes. ``keys``
+    are Blobs that the value refers to: the content of files in it.
     """
 
     stream: tuple[Buffer, ...]
-    buffers: tuple[memoryview, ...]
+    buffers: tuple[Content, ...]
     size: int
     encoding: str = BY_REFERENCE
+    keys: tuple[str, ...] = ()
 
 
-def serialize(value: object, name: str = "value") -> Serialized:
-    """``name`` is what errors call it: ``self.x``.
+def serialize(value: object, name: str = "value", blobs: Blobs | None = None) -> Serialized:
+    """``name`` is what errors call it: ``self.x``; ``blobs`` is where files in it are kept.
 
-    Raises UnstorableArtifact naming the part that resists.
+    Raises UnstorableArtifact naming the part that resists, StoreError for a file that
+    cannot be kept.
     """
     if _is_small(value):
         data = pickle.dumps(value, 5)
         return Serialized((data,), (), len(data))
     try:
-        return _dump(pickle.Pickler, value, BY_REFERENCE)
+        return _dump(pickle.Pickler, value, BY_REFERENCE, blobs)
     except (pickle.PicklingError, AttributeError, TypeError):
         # No importable name somewhere, or something that no pickler takes.
         pass
-    except MemoryError:
+    except (MemoryError, SwellError):
         raise
     except Exception as error:
         from swell.datastore.unstorable import unstorable
@@ -58,8 +66,8 @@ def serialize(value: object, name: str = "value") -> Serialized:
     from swell.datastore.by_value import ByValuePickler
 
     try:
-        return _dump(ByValuePickler, value, BY_VALUE)
-    except MemoryError:
+        return _dump(ByValuePickler, value, BY_VALUE, blobs)
+    except (MemoryError, SwellError):
         raise
     except Exception as error:
         from swell.datastore.unstorable import unstorable
@@ -84,10 +92,12 @@ def deserialize(
     buffers: Sequence[memoryview] = (),
     encoding: str = BY_REFERENCE,
     script: str = "",
+    blobs: Blobs | None = None,
 ) -> Any:
     """The value; ``buffers`` become its memory, uncopied.
 
-    ``script`` names the flow's file in errors. Raises DataMissing for a class that cannot
+    ``script`` names the flow's file in errors, ``blobs`` is where files in it are read from.
+    Raises DataMissing for a class that cannot
     be imported here, StoreError for bytes that do not load.
     """
     if encoding not in (BY_REFERENCE, BY_VALUE):
@@ -96,7 +106,10 @@ def deserialize(
             f"this one ({sys.version_info[0]}.{sys.version_info[1]}).",
             remedy="Read it with that version, or store it without lambdas and local classes.",
         )
-    unpickler = _Unpickler(io.BytesIO(stream), buffers=buffers)
+    in_place = len(stream) >= _READ_IN_PLACE_BYTES
+    source = _InPlace(stream) if in_place else io.BytesIO(stream)
+    unpickler = _Unpickler(source, buffers=buffers)
+    unpickler.blobs = blobs
     try:
         return unpickler.load()
     except (ImportError, AttributeError) as error:
@@ -131,10 +144,12 @@ def _is_small(value: Any) -> bool:
 class _Pieces:
     """A file that keeps what is written, without copying large ``bytes``."""
 
-    __slots__ = ("write",)
-
     def __init__(self, pieces: list[Buffer]) -> None:
-        self.write = pieces.append
+        self._pieces = pieces
+
+    def write(self, data: Buffer | bytearray) -> None:
+        """Keep ``data``; the pickler passes on a large value itself, of any of these types."""
+        self._pieces.append(data if isinstance(data, bytes) else memoryview(data))
 
 
 class _Nowhere:
@@ -148,11 +163,48 @@ def _ignore(buffer: pickle.PickleBuffer) -> None:
     """Out of band, and dropped."""
 
 
-def _dump(kind: Callable[..., pickle.Pickler], value: object, encoding: str) -> Serialized:
+class _InPlace:
+    """A file over memory. Large ``bytes`` in a pickle are read into their own place at once,
+    where ``io.BytesIO`` would copy all of it first."""
+
+    def __init__(self, data: bytes | memoryview) -> None:
+        self._data = memoryview(data)
+        self._at = 0
+
+    def read(self, size: int) -> bytes:
+        """The next ``size`` bytes."""
+        part = self._data[self._at : self._at + size]
+        self._at += len(part)
+        return bytes(part)
+
+    def readinto(self, target: bytearray) -> int:
+        """Fill ``target``."""
+        part = self._data[self._at : self._at + len(target)]
+        self._at += len(part)
+        target[: len(part)] = part
+        return len(part)
+
+    def readline(self) -> bytes:
+        """Protocol 5 has no lines."""
+        return b""
+
+
+# A class attribute of the same name hides the pickler's own slot.
+_set_dispatch_table = pickle.Pickler.__dict__["dispatch_table"].__set__
+
+
+def _dump(
+    kind: type[pickle.Pickler], value: object, encoding: str, blobs: Blobs | None
+) -> Serialized:
     pieces: list[Buffer] = []
-    buffers: list[memoryview] = []
+    buffers: list[Content] = []
+    reducers = Reducers(blobs)
 
     def keep_in_stream(buffer: pickle.PickleBuffer) -> bool:
+        streamed = reducers.streamed(buffer)
+        if streamed is not None:
+            buffers.append(streamed)
+            return False
         try:
             raw = buffer.raw()
         except BufferError:
@@ -162,20 +214,29 @@ def _dump(kind: Callable[..., pickle.Pickler], value: object, encoding: str) -> 
         buffers.append(raw)
         return False
 
-    kind(_Pieces(pieces), protocol=5, buffer_callback=keep_in_stream).dump(value)
+    pickler = kind(_Pieces(pieces), protocol=5, buffer_callback=keep_in_stream)
+    own = reducers.table()
+    if own:
+        # What the class has is its own table or, in the plain pickler, the slot for one.
+        others = copyreg.dispatch_table if kind is pickle.Pickler else kind.dispatch_table
+        _set_dispatch_table(pickler, {**others, **own})
+    pickler.dump(value)
     size = sum(map(len, pieces)) + sum(map(len, buffers))
-    return Serialized(tuple(pieces), tuple(buffers), size, encoding)
+    return Serialized(tuple(pieces), tuple(buffers), size, encoding, tuple(reducers.keys))
 
 
 class _Unpickler(pickle.Unpickler):
-    """Remembers the last name it looked up, for the error."""
+    """Remembers the last name it looked up, for the error; tells files where they are."""
 
     last_name: tuple[str, str] | None = None
+    blobs: Blobs | None = None
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         self.last_name = (module_name, global_name)
         found = super().find_class(module_name, global_name)
         self.last_name = None
+        if module_name == _REBUILD and global_name in BOUND:
+            return functools.partial(found, self.blobs)
         return found
 
 

@@ -19,7 +19,7 @@ class ArtifactRef(msgspec.Struct, frozen=True, array_like=True):
     is set. ``size`` is the number of serialised bytes, ``encoding`` names the
     serialiser ('pickle', or 'cloudpickle-3.11' for values pickled by value, which only
     that Python minor version reads). ``store`` names the datastore of a Blob; None is
-    the run's own.
+    the run's own. ``files`` are Blobs beside it, which hold the content of files in it.
     """
 
     inline: bytes | None
@@ -29,6 +29,7 @@ class ArtifactRef(msgspec.Struct, frozen=True, array_like=True):
     preview: str
     encoding: str = "pickle"
     store: str | None = None
+    files: tuple[str, ...] = ()
 
 
 class CardRef(msgspec.Struct, frozen=True, array_like=True):
@@ -53,13 +54,14 @@ class Items(msgspec.Struct, frozen=True, array_like=True):
 
     One of: ``range`` (start, step; item i is start + i*step), ``inline`` (one pickle an
     item), ``key`` (a Blob with an offset table), or none of them (``num_parallel``,
-    whose items are the node indices).
+    whose items are the node indices). ``files`` are Blobs with the content of files in them.
     """
 
     range: tuple[int, int] | None = None
     inline: tuple[bytes, ...] | None = None
     key: str | None = None
     store: str | None = None
+    files: tuple[str, ...] = ()
 
     def ref(self, index: int) -> ItemRef:
         """Where item ``index`` is."""

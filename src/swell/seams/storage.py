@@ -15,6 +15,15 @@ class Entry(NamedTuple):
     modified_at: float
 
 
+class Mapped(NamedTuple):
+    """Memory of this process from ``start`` up to ``end`` (addresses), which shows a stored
+    value from ``offset`` on."""
+
+    start: int
+    end: int
+    offset: int
+
+
 class Storage(Protocol):
     """Keys are ``/``-separated ASCII; values are immutable once written.
 
@@ -77,6 +86,49 @@ class Draft(Protocol):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None: ...
+
+
+@runtime_checkable
+class CloningDraft(Protocol):
+    """A draft in a file system that may let two files share bytes."""
+
+    def clone(self, fd: int, size: int, offset: int) -> bool:
+        """Share the first ``size`` bytes of an open file, all there are, at ``offset``.
+
+        False, with nothing changed, where the file system cannot do that.
+        """
+        ...
+
+    def read(self, offset: int, length: int) -> memoryview:
+        """Bytes that were written before."""
+        ...
+
+    def overwrite(self, offset: int, data: bytes) -> None:
+        """Replace bytes that were written before."""
+        ...
+
+
+@runtime_checkable
+class CopyingStorage(Protocol):
+    """A Storage in a file system of this machine."""
+
+    def copy_out(self, key: str, start: int, length: int, fd: int) -> bool:
+        """Write ``length`` bytes of ``key`` into an open, empty file, shared where the file
+        system can do that; False, with nothing written, where the kernel cannot copy."""
+        ...
+
+    def scratch_folder(self) -> str:
+        """A folder beside the values, which a cleaner empties of what dead processes left."""
+        ...
+
+
+@runtime_checkable
+class MappingStorage(Protocol):
+    """A Storage whose large values are mapped when they are read."""
+
+    def untouched(self, key: str) -> Sequence[Mapped]:
+        """Where in this process ``key`` is mapped, without mappings that were written to."""
+        ...
 
 
 @runtime_checkable

@@ -30,7 +30,8 @@ class TaskStore:
                 name: self.promote(ref) if len(ref.inline or b"") > inline_bytes else ref
                 for name, ref in refs.items()
             }
-        self._keys += [ref.key for ref in refs.values() if ref.key is not None]
+        for ref in refs.values():
+            self._keys += [key for key in (ref.key, *ref.files) if key is not None]
         return refs
 
     def promote(self, ref: ArtifactRef) -> ArtifactRef:
@@ -56,8 +57,7 @@ class TaskStore:
     def store_items(self, iterable: Iterable[Any], limit: int, name: str) -> StoredItems:
         """Iterate once and store each item."""
         stored = store_items(self._storage, iterable, limit, name=name)
-        if stored.items.key is not None:
-            self._keys.append(stored.items.key)
+        self._keys += [key for key in (stored.items.key, *stored.items.files) if key is not None]
         return stored
 
     def load_item(self, ref: ItemRef) -> object:
