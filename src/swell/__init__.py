@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from swell.authoring.user_decorator import user_step_decorator as user_step_decorator
     from swell.builder import flow as flow
     from swell.cards.decorator import card as card
+    from swell.datastore.files import File as File
+    from swell.datastore.files import Folder as Folder
     from swell.decorators.batch import batch as batch
     from swell.decorators.catch import catch as catch
     from swell.decorators.conda import conda as conda
@@ -78,6 +80,7 @@ _PLACES = {
     "authoring.user_decorator": "USER_SKIP_STEP UserStepDecorator user_step_decorator",
     "builder": "flow",
     "cards.decorator": "card",
+    "datastore.files": "File Folder",
     "decorators.batch": "batch",
     "decorators.catch": "catch",
     "decorators.conda": "conda",
@@ -116,9 +119,11 @@ __all__ = [
     "Config",
     "ConfigValue",
     "DataArtifact",
+    "File",
     "Flow",
     "FlowMutator",
     "FlowSpec",
+    "Folder",
     "IncludeFile",
     "JSONType",
     "JSONTypeClass",

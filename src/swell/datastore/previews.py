@@ -24,6 +24,8 @@ _REPR_IS_SHORT = frozenset(
         "pathlib.PosixPath",
         "pathlib.PurePosixPath",
         "pathlib._local.PosixPath",
+        "swell.File",
+        "swell.Folder",
         "zoneinfo.ZoneInfo",
     }
 )

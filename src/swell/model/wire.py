@@ -9,11 +9,20 @@ import msgspec
 from swell.errors import InternalError
 from swell.model.graph import Graph
 from swell.model.job import Launch, RunContext
-from swell.model.record import AttemptResult, Outcome, Record
+from swell.model.record import ArtifactRef, AttemptResult, Outcome, Record
+
+
+class _Refs(msgspec.Struct, array_like=True):
+    """A Record whose artifacts are left as they are."""
+
+    artifacts: dict[str, msgspec.Raw] = {}
+
 
 _encoder = msgspec.msgpack.Encoder()
 _result_decoder = msgspec.msgpack.Decoder(AttemptResult)
 _record_decoder = msgspec.msgpack.Decoder(Record)
+_refs_decoder = msgspec.msgpack.Decoder(_Refs)
+_ref_decoder = msgspec.msgpack.Decoder(ArtifactRef)
 _launch_decoder = msgspec.msgpack.Decoder(Launch)
 
 EMPTY_RECORD = _encoder.encode(Record())
@@ -32,6 +41,15 @@ def decode_result(data: bytes) -> AttemptResult:
 def decode_record(data: bytes) -> Record:
     """Raises InternalError when ``data`` is not a Record."""
     return _decode(_record_decoder, data, "a record of artifacts")
+
+
+def decode_ref(data: bytes, name: str) -> ArtifactRef | None:
+    """One artifact of an encoded Record, without decoding the others; None if it has none.
+
+    Raises InternalError when ``data`` is not a Record.
+    """
+    raw = _decode(_refs_decoder, data, "a record of artifacts").artifacts.get(name)
+    return None if raw is None else _decode(_ref_decoder, bytes(raw), "an artifact")
 
 
 def decode_launch(data: bytes) -> Launch:

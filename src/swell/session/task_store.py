@@ -46,6 +46,10 @@ class TaskStore:
         value: object = self._artifacts.load(ref)
         return value
 
+    def load_many(self, refs: Sequence[ArtifactRef]) -> list[object]:
+        """The values behind ``refs``, in order."""
+        return self._artifacts.load_many(refs)
+
     def changed(self, ref: ArtifactRef, value: object) -> bool:
         """Whether ``value``, loaded from ``ref``, was changed in place."""
         return self._artifacts.changed(ref, value)

@@ -8,13 +8,15 @@ from typing import Protocol
 from swell.errors import SwellError
 from swell.model.job import Frame, Inputs
 from swell.model.record import ArtifactRef, ItemRef, Record
-from swell.model.wire import decode_record
+from swell.model.wire import decode_record, decode_ref
 
 
 class Loader(Protocol):
     """The part of the datastore that reading needs."""
 
     def load(self, ref: ArtifactRef) -> object: ...
+
+    def load_many(self, refs: Sequence[ArtifactRef]) -> list[object]: ...
 
     def load_item(self, ref: ItemRef) -> object: ...
 
@@ -40,9 +42,7 @@ class Input:
     def __getattr__(self, name: str) -> object:
         ref = _refs_of(self).get(name)
         if ref is None:
-            raise AttributeError(
-                f"Input {self.__task} of this join has no artifact '{name}' ({self.__flow})."
-            )
+            raise no_artifact(self.__task, name, self.__flow)
         value = self.__loader.load(ref)
         self.__dict__[name] = value
         return value
@@ -91,6 +91,11 @@ def refs_of(one: object) -> Mapping[str, ArtifactRef]:
             remedy="Call self.merge_artifacts(inputs) with the join's second argument.",
         )
     return _refs_of(one)
+
+
+def no_artifact(task: str, name: str, flow: str) -> AttributeError:
+    """The error for an artifact that an input of a join does not have."""
+    return AttributeError(f"Input {task} of this join has no artifact '{name}' ({flow}).")
 
 
 def step_of(one: Input) -> str:
@@ -146,8 +151,25 @@ class JoinInputs:
         )
 
     def values(self, name: str) -> list[object]:
-        """Artifact ``name`` of all inputs, in split order."""
-        return [getattr(one, name) for one in self]
+        """Artifact ``name`` of all inputs, in split order, read together.
+
+        Raises AttributeError if an input has none.
+        """
+        found: list[object] = [None] * len(self)
+        wanted: list[tuple[int, ArtifactRef]] = []
+        for position, encoded in enumerate(self.__records()):
+            made = self.__made.get(position)
+            if made is not None:
+                found[position] = getattr(made, name)
+                continue
+            ref = decode_ref(encoded, name)
+            if ref is None:
+                raise no_artifact(self.__inputs.tasks[position], name, self.__flow)
+            wanted.append((position, ref))
+        loaded = self.__loader.load_many([ref for _, ref in wanted])
+        for (position, _), value in zip(wanted, loaded, strict=True):
+            found[position] = value
+        return found
 
     def __records(self) -> Sequence[bytes]:
         if self.__encoded is None:
