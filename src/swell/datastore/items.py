@@ -204,8 +204,13 @@ def _write_blob(storage: Storage, values: Iterable[Serialized]) -> _Written:
     with Blobs(storage).writer(BY_REFERENCE) as writer:
         writer.begin()
         for value in values:
-            pieces = _item_pieces(value, at)
-            at += sum(map(len, pieces))
+            if value.buffers:
+                pieces = _item_pieces(value, at)
+                at += sum(map(len, pieces))
+            else:
+                stream = joined(value)
+                pieces = [_HEAD.pack(0, zlib.crc32(stream), len(stream)), stream]
+                at += _HEAD.size + len(stream)
             offsets.append(at)
             if value.encoding != BY_REFERENCE:
                 writer.encoding = value.encoding

@@ -26,7 +26,10 @@ BY_VALUE = f"cloudpickle-{sys.version_info[0]}.{sys.version_info[1]}"
 _READ_IN_PLACE_BYTES = 1 << 20
 _REBUILD = "swell.datastore.rebuild"
 _SMALL_ITEMS = 20
+_SMALL_TEXT = 1000
+_SMALL_DEPTH = 3
 _PLAIN = frozenset({int, float, bool, type(None), complex})
+_PLAIN_CONTAINERS = frozenset({list, tuple, dict})
 
 
 class Serialized(msgspec.Struct, frozen=True):
@@ -129,16 +132,19 @@ def joined(serialized: Serialized) -> bytes:
     return b"".join(serialized.stream)
 
 
-def _is_small(value: Any) -> bool:
+def _is_small(value: Any, depth: int = 0) -> bool:
     """Whether it surely pickles into a few bytes: not worth a pickler of our own."""
     kind = type(value)
     if kind in _PLAIN:
         return True
-    if kind is str:
-        return len(value) < OUT_OF_BAND_BYTES
-    if kind is list or kind is tuple:
-        return len(value) <= _SMALL_ITEMS and all(type(item) in _PLAIN for item in value)
-    return False
+    if kind is str or kind is bytes:
+        return len(value) < (_SMALL_TEXT if depth else OUT_OF_BAND_BYTES)
+    if depth == _SMALL_DEPTH or kind not in _PLAIN_CONTAINERS or len(value) > _SMALL_ITEMS:
+        return False
+    if kind is dict and not all(type(key) is str for key in value):
+        return False
+    items = value.values() if kind is dict else value
+    return all(_is_small(item, depth + 1) for item in items)
 
 
 class _Pieces:
