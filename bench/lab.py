@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,9 +100,7 @@ class Lab:
     def swell(self, script: Path, *arguments: object, store: Path, fails: bool = False) -> Ended:
         """Run a flow script on swell."""
         command = [sys.executable, script, "--no-pylint", *arguments]
-        return self.run(
-            command, cwd=store, fails=fails, SWELL_ROOT=str(store / ".swell"), SWELL_USER="bench"
-        )
+        return self.run(command, cwd=store, fails=fails, **self.swell_variables(store))
 
     def metaflow(self, script: Path, *arguments: object, store: Path, fails: bool = False) -> Ended:
         """Run the same script on Metaflow, its import line changed."""
@@ -112,6 +111,15 @@ class Lab:
             )
         command = [self.peer("metaflow"), other, "--no-pylint", *arguments]
         return self.run(command, cwd=store, fails=fails, **self.metaflow_variables(store))
+
+    @staticmethod
+    def swell_variables(store: Path) -> dict[str, str]:
+        # This checkout, whatever the environment has installed.
+        return {
+            "PYTHONPATH": str(ROOT / "src"),
+            "SWELL_ROOT": str(store / ".swell"),
+            "SWELL_USER": "bench",
+        }
 
     @staticmethod
     def metaflow_variables(store: Path) -> dict[str, str]:
@@ -126,7 +134,8 @@ class Lab:
     def peer(self, name: str) -> Path:
         """The Python of a peer's environment, which is made on first use and kept."""
         python = PEERS / name / "bin" / "python"
-        ready = PEERS / name / ".ready"
+        # Made anew when what it holds has changed.
+        ready = PEERS / name / f".ready-{zlib.crc32(' '.join(PACKAGES[name]).encode()):x}"
         if not ready.exists():
             print(f"      making {python.parent.parent.relative_to(ROOT)}", flush=True)
             uv = [str(Path(sys.executable).parent / "uv")]
@@ -157,7 +166,7 @@ class Lab:
 
 
 PACKAGES = {
-    "metaflow": ["metaflow", "numpy", "pandas"],
+    "metaflow": ["metaflow", "numpy", "pandas", "polars", "pyarrow"],
     "dask": ["dask", "distributed"],
     "ray": ["ray"],
     "parsl": ["parsl"],
@@ -214,7 +223,7 @@ def versions(lab: Lab) -> dict[str, str]:
         "ray": "ray",
         "parsl": "parsl",
     }.items():
-        if (PEERS / name / ".ready").exists():
+        if list((PEERS / name).glob(".ready*")):
             code = f"from importlib.metadata import version; print(version({package!r}))"
             found[package] = lab.run([lab.peer(name), "-c", code]).output.strip()
     return found

@@ -34,6 +34,11 @@ WORKS = {
     "resume": "bench.works.resume",
     "client": "bench.works.client",
     "isolation": "bench.works.isolation",
+    "data": "bench.works.data",
+    "parent": "bench.works.parent",
+    "row": "bench.works.row",
+    "items": "bench.works.items",
+    "join": "bench.works.join",
 }
 KEPT = HERE / "results.json"
 TABLE = HERE / "RESULTS.md"

@@ -67,7 +67,9 @@ class Reducers:
 
     def _array(self, array: Any) -> Reduced:
         dtype = array.dtype
-        if array.nbytes < OUT_OF_BAND_BYTES or dtype.hasobject:
+        is_large = array.nbytes >= OUT_OF_BAND_BYTES
+        # NumPy's own way turns what it copies into this machine's byte order.
+        if dtype.hasobject or not (is_large or (array.nbytes and not dtype.isnative)):
             return array.__reduce_ex__(5)  # type: ignore[no-any-return]  # NumPy's own
         numpy = sys.modules["numpy"]
         kind = type(array)
@@ -76,6 +78,8 @@ class Reducers:
         plain = array.view(numpy.ndarray)
         axes = _axes_along_memory(plain)
         ordered = plain if axes is None else plain.transpose(axes)
+        if not is_large:
+            ordered = numpy.ascontiguousarray(ordered)
         buffer = (
             pickle.PickleBuffer(ordered.reshape(-1).view(numpy.uint8))
             if ordered.flags.c_contiguous
@@ -183,9 +187,13 @@ def _memory_of(storage: Any) -> memoryview:
 
 def _arrow_slice(data: Any) -> Reduced:
     """Arrow stores whole buffers: of a slice, only what it shows is kept."""
-    if data.nbytes * _SLICE_SHARE + OUT_OF_BAND_BYTES < data.get_total_buffer_size():
+    if _is_slice(data.nbytes, data):
         data = _without_rest(data)
     return data.__reduce_ex__(5)  # type: ignore[no-any-return]  # Arrow's own
+
+
+def _is_slice(size: int, data: Any) -> bool:
+    return bool(size * _SLICE_SHARE + OUT_OF_BAND_BYTES < data.get_total_buffer_size())
 
 
 def _without_rest(data: Any) -> Any:
@@ -223,8 +231,10 @@ def _arrow_of(frame: Any) -> Any:
     polars = sys.modules["polars"]
     try:
         table = frame.to_arrow(compat_level=polars.CompatLevel.newest())
+        if _is_slice(frame.estimated_size(), table):
+            # Of texts as views Arrow keeps all; Polars hands out others when asked for them.
+            table = _without_rest(frame.to_arrow())
         back = polars.from_arrow(table.slice(0, 0))
     except (ImportError, AttributeError, TypeError, ValueError, polars.exceptions.PolarsError):
         return None
-    # Polars' strings are views, which Arrow's streams keep and its slices do too.
     return table if back.schema == frame.schema else None

@@ -1,0 +1,49 @@
+"""Many tasks that all read the same large artifact of their parent, or do not."""
+
+import numpy
+
+from swell import FlowSpec, Parameter, step
+
+
+def pss_mb():
+    with open("/proc/self/smaps_rollup") as lines:
+        return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+
+
+class ParentFlow(FlowSpec):
+    n = Parameter("n", default=100)
+    mb = Parameter("mb", default=200)
+    kind = Parameter("kind", default="doubles")
+    touch = Parameter("touch", default=True)
+
+    @step
+    def start(self):
+        random = numpy.random.default_rng(0)
+        count = self.mb * 125_000
+        if self.kind == "doubles":
+            self.x = random.random(count)
+        else:
+            self.x = random.integers(0, 1000, count)
+        self.items = range(self.n)
+        self.next(self.work, foreach="items")
+
+    @step
+    def work(self):
+        self.total = float(self.x.sum()) if self.touch else 0.0
+        self.pss = pss_mb()
+        self.next(self.join)
+
+    @step
+    def join(self, inputs):
+        totals = {task.total for task in inputs}
+        assert len(totals) == 1
+        print("PSS", max(task.pss for task in inputs))
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+
+if __name__ == "__main__":
+    ParentFlow()

@@ -1,0 +1,20 @@
+"""Seconds that one plain write of so many MB takes: `plain_write.py FOLDER MB`, without and
+with fsync. What is written was touched before, as an array that a step made."""
+
+import os
+import sys
+import time
+
+folder, size = sys.argv[1], int(sys.argv[2]) * 1_000_000
+data = memoryview(bytearray(os.urandom(1_000_000) * (size // 1_000_000)))
+path = os.path.join(folder, "plain")
+started = time.perf_counter()
+fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+at = 0
+while at < size:
+    at += os.write(fd, data[at:])
+written = time.perf_counter()
+os.fsync(fd)
+print(written - started, time.perf_counter() - started)
+os.close(fd)
+os.unlink(path)

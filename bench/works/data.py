@@ -1,0 +1,170 @@
+"""Large data from one step to the next: 1 GB of several kinds, beside Metaflow and beside a
+plain write of the same bytes."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.lab import HERE, Ended, Findings, Lab, Row, median, ms, times
+
+SCRIPT = HERE / "flows" / "data.py"
+PLAIN = HERE / "plain_write.py"
+MB = int(os.environ.get("SWELL_BENCH_MB", "1000"))
+"""MB of each kind; BIG_MB of those that --full also runs."""
+BIG_MB = 4 * MB
+MEMORY = Path("/dev/shm")
+
+RATIOS = {
+    "random": 40,
+    "strided": 40,
+    "fortran-slice": 40,
+    "polars": 40,
+    "zeros": 6,
+    "pattern": 6,
+    "frame": 4,
+}
+STORED = {"zeros": 0.01, "pattern": 0.02}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one run: seconds beyond making and summing, until the next step began, peak MB."""
+
+    beyond: float
+    handed: float
+    peak_mb: float
+
+
+def measure(lab: Lab) -> Findings:
+    rows = []
+    for kind, bar in RATIOS.items():
+        mb = MB // 10 if kind == "frame" else MB
+        ours = [ours_of(lab, kind, mb, lab.fresh_folder()) for _ in range(3)]
+        theirs = theirs_of(lab, kind, mb)
+        beyond = median([one.beyond for one in ours])
+        what = f"{mb * 10_000:,} rows with strings" if kind == "frame" else f"{mb:,} MB {kind}"
+        rows.append(
+            Row(
+                f"{what}: two steps, beyond making and summing",
+                ms(beyond),
+                f"Metaflow {ms(theirs.beyond)}",
+                times(theirs.beyond / beyond),
+                f"at least {bar}×",
+                theirs.beyond / beyond >= bar,
+            )
+        )
+        if bar == RATIOS["random"]:
+            peak = median([one.peak_mb for one in ours])
+            rows.append(peak_row(mb, peak, theirs.peak_mb, limit=1.1))
+        if kind in STORED:
+            rows.append(stored_row(lab, kind, mb))
+    for folder, where in ((lab.folder, "on disk"), (MEMORY, "in memory")):
+        rows += save_rows(lab, folder, where)
+    if lab.full:
+        cost = ours_of(lab, "random", BIG_MB, lab.fresh_folder())
+        rows.append(peak_row(BIG_MB, cost.peak_mb, None, limit=1.05))
+    return Findings(
+        rows,
+        [
+            "A run is start (make and sum), use (sum again), end; from its wall time making and"
+            " two sums are taken off, as measured in the first step. swell: median of 3,"
+            " Metaflow once. Peak: the largest process of the run by the kernel's count, which"
+            " for swell includes pages of the mapped artifact.",
+            "'in memory' is /dev/shm, 'on disk' the folder for temporary files.",
+        ],
+    )
+
+
+def ours_of(lab: Lab, kind: str, mb: int, store: Path) -> Cost:
+    ended = lab.swell(SCRIPT, "run", "--kind", kind, "--mb", mb, store=store)
+    shutil.rmtree(store)
+    return cost_of(ended)
+
+
+def theirs_of(lab: Lab, kind: str, mb: int) -> Cost:
+    store = lab.fresh_folder()
+    ended = lab.metaflow(SCRIPT, "run", "--kind", kind, "--mb", mb, store=store)
+    shutil.rmtree(store)
+    return cost_of(ended)
+
+
+def cost_of(ended: Ended) -> Cost:
+    said = {
+        name: float(re.search(rf"{name} ([\d.e-]+)", ended.output)[1])
+        for name in ("MADE", "SUMMED", "HANDED")
+    }
+    beyond = ended.seconds - said["MADE"] - 2 * said["SUMMED"]
+    return Cost(beyond, said["HANDED"], ended.peak_mb)
+
+
+def peak_row(mb: int, peak: float, theirs: float | None, limit: float) -> Row:
+    share = peak * 2**20 / (mb * 1e6)
+    return Row(
+        f"… peak memory with {mb:,} MB",
+        f"{peak:,.0f} MB",
+        f"Metaflow {theirs:,.0f} MB" if theirs else "the data itself",
+        f"{share:.2f} × the data",
+        f"under {limit} ×",
+        share < limit,
+    )
+
+
+def stored_row(lab: Lab, kind: str, mb: int) -> Row:
+    store = lab.fresh_folder()
+    lab.swell(SCRIPT, "run", "--kind", kind, "--mb", mb, store=store)
+    stored = sum(path.stat().st_size for path in (store / ".swell" / "blobs").rglob("*"))
+    share = stored / (mb * 1e6)
+    return Row(
+        f"… stored of {mb:,} MB of {kind}",
+        f"{stored / 1e6:.2f} MB",
+        "",
+        f"{share:.2%}",
+        f"under {STORED[kind]:.0%}",
+        share < STORED[kind],
+    )
+
+
+def save_rows(lab: Lab, folder: Path, where: str) -> list[Row]:
+    """Until the next step starts, against a plain write of the same bytes to the same place."""
+    own = folder / f"swell-bench-{os.getpid()}"
+    own.mkdir()
+    try:
+
+        def plain() -> tuple[float, float]:
+            told = lab.run([sys.executable, PLAIN, own, MB]).output.split()
+            return float(told[0]), float(told[1])
+
+        found = []
+        for _ in range(3):
+            store = own / "store"
+            store.mkdir()
+            written = plain()
+            cost = ours_of(lab, "random", MB, store)
+            found.append((written, cost))
+        write = median([written[0] for written, _ in found])
+        synced = median([written[1] for written, _ in found])
+        handed = median([cost.handed for _, cost in found])
+        beyond = median([cost.beyond for _, cost in found])
+        return [
+            Row(
+                f"{MB:,} MB random {where}: until the next step starts",
+                ms(handed),
+                f"plain write {ms(write)}",
+                f"{write / handed:.2f} × its speed",
+                "at least 0.7 ×",
+                write / handed >= 0.7,
+            ),
+            Row(
+                f"… the whole run {where}, beyond making and summing",
+                ms(beyond),
+                f"write and fsync {ms(synced)}",
+                f"{synced / beyond:.2f} × its speed",
+            ),
+        ]
+    finally:
+        shutil.rmtree(own)
