@@ -85,6 +85,10 @@ class Reducers:
             if ordered.flags.c_contiguous
             else self._place_holder(Strided(ordered))
         )
+        if kind is numpy.ndarray and axes in (None, tuple(reversed(range(array.ndim)))):
+            # As NumPy stores an array without gaps: loaded and stored again it is the same.
+            frombuffer = numpy.empty(1).__reduce_ex__(5)[0]
+            return frombuffer, (buffer, dtype, array.shape, "C" if axes is None else "F")
         named = None if kind is numpy.ndarray else kind
         return rebuild.array, (buffer, dtype, ordered.shape, axes, named)
 
