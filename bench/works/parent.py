@@ -38,7 +38,7 @@ def measure(lab: Lab) -> Findings:
                 beyond < 1.5,
             )
         )
-        both = 2 * median(pss)
+        both = median(pss)
         rows.append(
             Row(
                 "… PSS of the two tasks at a time",
@@ -52,8 +52,8 @@ def measure(lab: Lab) -> Findings:
     return Findings(
         rows,
         [
-            f"Runs in which the tasks do and do not sum, in turn, medians of {TIMES}. PSS is"
-            " each task's own after summing, from /proc/self/smaps_rollup; the largest, twice:"
-            " what is mapped by one alone counts in full."
+            f"Runs in which the tasks do and do not sum, in turn, medians of {TIMES}. PSS of two:"
+            " twice the most anonymous memory of a task, and once the most of files, since a page"
+            " of a file counts once however many map it (/proc/self/smaps_rollup, after summing)."
         ],
     )
