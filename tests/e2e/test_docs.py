@@ -17,7 +17,7 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ["README.md", "docs/tutorial.md", "docs/coming-from-metaflow.md"]
+PAGES = ["README.md", "docs/tutorial.md", "docs/data.md", "docs/coming-from-metaflow.md"]
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FAILS = re.compile(r"\s+# fails with code (\d+)$")
 

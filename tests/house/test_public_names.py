@@ -14,7 +14,7 @@ import swell
 CLASSES = set(
     "FlowSpec Parameter JSONTypeClass IncludeFile Config ConfigValue"
     " UserStepDecorator StepMutator FlowMutator"
-    " Metaflow Swell Flow Run Step Task DataArtifact Runner NBRunner".split()
+    " Metaflow Swell Flow Run Step Task DataArtifact Runner NBRunner File Folder".split()
 )
 MODULES = {"cards"}
 OBJECTS = {"current", "JSONType", "USER_SKIP_STEP", "__version__"}

@@ -40,9 +40,11 @@ def polars_series(table: Any, name: str) -> Any:
 
 
 def torch_storage(buffer: Any) -> Any:
-    """An untyped PyTorch storage on the processor over ``buffer``."""
+    """An untyped PyTorch storage on the processor over ``buffer`` (None: of no bytes)."""
     import torch  # type: ignore[import-not-found, unused-ignore]  # an optional library
 
+    if buffer is None:
+        return torch.UntypedStorage(0)
     return torch.frombuffer(buffer, dtype=torch.uint8).untyped_storage()
 
 

@@ -93,13 +93,16 @@ class Reducers:
         return rebuild.array, (buffer, dtype, ordered.shape, axes, named)
 
     def _torch_storage(self, storage: Any) -> Reduced:
-        if storage.device.type != "cpu" or storage.nbytes() < OUT_OF_BAND_BYTES:
+        if storage.device.type != "cpu":
             return storage.__reduce_ex__(5)  # type: ignore[no-any-return]  # PyTorch's own
+        if not storage.nbytes():
+            return rebuild.torch_storage, (None,)
         return rebuild.torch_storage, (pickle.PickleBuffer(_memory_of(storage)),)
 
     def _torch_typed_storage(self, storage: Any) -> Reduced:
         untyped = storage._untyped_storage
-        if untyped.device.type != "cpu" or untyped.nbytes() < OUT_OF_BAND_BYTES:
+        # Small ones too: PyTorch itself writes their address, another one each time.
+        if untyped.device.type != "cpu":
             return storage.__reduce_ex__(5)  # type: ignore[no-any-return]  # PyTorch's own
         # One object a piece of memory, so that tensors that share it still do when loaded.
         place = (untyped.data_ptr(), untyped.nbytes())

@@ -4,7 +4,7 @@ import os
 
 import numpy
 
-from swell import File, Folder, FlowSpec, step
+from swell import File, FlowSpec, Folder, step
 
 ROWS = 400_000
 
@@ -25,14 +25,15 @@ class DataFlow(FlowSpec):
 
     @step
     def work(self):
-        os.path.exists("model.bin") and os.truncate("model.bin", 0)
+        os.truncate("model.bin", 0)
         self.total = float(self.table[:, self.input].sum())
         if self.input == 1:
             self.table[0, 0] = -1.0
         self.first = self.model.read_range(0, 8)
         self.copy = self.model.path
         assert os.path.getsize(self.copy) == self.table.nbytes
-        assert open(os.path.join(self.out.path, "plots", "a.txt")).read() == "plot"
+        with open(os.path.join(self.out.path, "plots", "a.txt")) as file:
+            assert file.read() == "plot"
         self.next(self.join)
 
     @step

@@ -287,18 +287,20 @@ def test_tensors_come_back_uncopied_and_share_memory_as_before(artifacts):
         "half": base.to(torch.bfloat16),
         "parameter": torch.nn.Parameter(torch.rand(200, 200)),
         "small": torch.ones(3),
+        "empty": torch.ones(0, 5),
         "model": torch.nn.Linear(300, 300),
     }
     data = serialize(value)
     assert stream_size(data) < 20_000
     ref = artifacts.save({"x": value})["x"]
     loaded = artifacts.load(ref)
-    for name in ("base", "row", "turned", "half", "parameter", "small"):
+    for name in ("base", "row", "turned", "half", "parameter", "small", "empty"):
         assert torch.equal(loaded[name], value[name])
         assert loaded[name].dtype == value[name].dtype
         assert loaded[name].stride() == value[name].stride()
     assert isinstance(loaded["parameter"], torch.nn.Parameter)
     assert torch.equal(loaded["model"].weight, value["model"].weight)
+    assert not artifacts.changed(ref, loaded)
     loaded["base"][3, 0] = 42
     assert loaded["row"][0] == 42
     assert artifacts.changed(ref, loaded)
