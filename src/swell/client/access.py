@@ -38,6 +38,7 @@ class Access:
         self._opener = opener
         self._default_namespace = default_namespace
         self._default_address = default_address
+        self._address = None
         self._open.clear()
 
     @property
