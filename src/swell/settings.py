@@ -44,6 +44,62 @@ SETTINGS: tuple[Setting, ...] = (
         "How many seconds a run waits for a PostgreSQL server that does not answer.",
     ),
     Setting(
+        "datastore",
+        "SWELL_DATASTORE",
+        None,
+        "Where artifacts go: `s3://bucket/prefix`, `gs://…`, `az://…`, or `local`, the store "
+        "folder, which is the default.",
+    ),
+    Setting(
+        "s3_endpoint_url",
+        "SWELL_S3_ENDPOINT_URL",
+        None,
+        "The endpoint of an S3 service other than Amazon's. Unset: AWS_ENDPOINT_URL.",
+    ),
+    Setting(
+        "s3_region",
+        "SWELL_S3_REGION",
+        None,
+        "The region of the bucket. Unset: AWS_REGION, then the profile's, then `us-east-1`.",
+    ),
+    Setting(
+        "s3_profile",
+        "SWELL_S3_PROFILE",
+        None,
+        "The profile in `~/.aws` whose credentials are used. Unset: AWS_PROFILE.",
+    ),
+    Setting(
+        "s3_addressing",
+        "SWELL_S3_ADDRESSING",
+        "auto",
+        "Where the bucket stands in requests: `path`, `virtual` (in the host's name) or `auto`: "
+        "`virtual` for Amazon's own endpoints, else `path`.",
+    ),
+    Setting(
+        "s3_root",
+        "SWELL_S3_ROOT",
+        None,
+        "Where `S3(run=…)` keeps data, as a URL. Unset: `data` in the object store of the run.",
+    ),
+    Setting(
+        "store_retries",
+        "SWELL_STORE_RETRIES",
+        "6",
+        "How often a request to an object store is tried again; all within two minutes.",
+    ),
+    Setting(
+        "cache",
+        "SWELL_CACHE",
+        "~/.cache/swell",
+        "Where artifacts read from object stores are kept for the next reader on this machine.",
+    ),
+    Setting(
+        "cache_gb",
+        "SWELL_CACHE_GB",
+        "20",
+        "The size of that cache in GB; what was not used for longest goes first. 0: no cache.",
+    ),
+    Setting(
         "home",
         "SWELL_HOME",
         _DEFAULT_HOME,
@@ -99,6 +155,8 @@ ATTEMPT_VARIABLE = "SWELL_ATTEMPT"
 """Set by swell itself for a task in a fresh interpreter; not for users."""
 RUN_ID_VARIABLE = "SWELL_RUN_ID"
 """Set by swell inside every task."""
+RUN_DATASTORE_VARIABLE = "SWELL_RUN_DATASTORE"
+"""Set by swell inside every task whose run keeps its artifacts in an object store."""
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -107,6 +165,15 @@ class Settings(msgspec.Struct, frozen=True):
     root: str | None = None
     metadata: str | None = None
     metadata_wait: str = "600"
+    datastore: str | None = None
+    s3_endpoint_url: str | None = None
+    s3_region: str | None = None
+    s3_profile: str | None = None
+    s3_addressing: str = "auto"
+    s3_root: str | None = None
+    store_retries: str = "6"
+    cache: str = "~/.cache/swell"
+    cache_gb: str = "20"
     home: str = _DEFAULT_HOME
     profile: str | None = None
     user: str | None = None
@@ -118,6 +185,8 @@ class Settings(msgspec.Struct, frozen=True):
     config_values: str | None = None
     login_names: tuple[str, ...] = ()
     attempt: str | None = None
+    run_id: str | None = None
+    run_datastore: str | None = None
     term: str = ""
     no_color: bool = False
     has_display: bool = False
@@ -141,6 +210,8 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         **given,
         login_names=tuple(name for name in names if name),
         attempt=env.get(ATTEMPT_VARIABLE),
+        run_id=env.get(RUN_ID_VARIABLE),
+        run_datastore=env.get(RUN_DATASTORE_VARIABLE),
         term=env.get("TERM", ""),
         no_color=bool(env.get("NO_COLOR")),
         has_display=bool(env.get("DISPLAY") or env.get("WAYLAND_DISPLAY")),
@@ -219,8 +290,43 @@ def choose_metadata(address: str, environ: MutableMapping[str, str] | None = Non
     target["SWELL_METADATA"] = address
 
 
-def mark_task(run: str, environ: MutableMapping[str, str] | None = None) -> None:
-    """Tell a task's own programs which run they belong to."""
+class AwsVariables(msgspec.Struct, frozen=True):
+    """What Amazon's own tools read from the environment, as far as profiles need it."""
+
+    profile: str | None
+    config_file: str
+    credentials_file: str
+    has_keys: bool
+    has_role: bool
+    region: str | None
+    endpoint_url: str | None
+
+
+def aws_variables(environ: Mapping[str, str] | None = None) -> AwsVariables:
+    """Read them from ``environ`` (default: the process's own)."""
+    env = os.environ if environ is None else environ
+    roles = (
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    )
+    return AwsVariables(
+        profile=env.get("AWS_PROFILE") or env.get("AWS_DEFAULT_PROFILE") or None,
+        config_file=env.get("AWS_CONFIG_FILE") or "~/.aws/config",
+        credentials_file=env.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials",
+        has_keys=bool(env.get("AWS_ACCESS_KEY_ID")),
+        has_role=any(env.get(name) for name in roles),
+        region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or None,
+        endpoint_url=env.get("AWS_ENDPOINT_URL_S3") or env.get("AWS_ENDPOINT_URL") or None,
+    )
+
+
+def mark_task(
+    run: str, datastore: str | None = None, environ: MutableMapping[str, str] | None = None
+) -> None:
+    """Tell a task's own programs which run they belong to, and its object store if it has one."""
     target = os.environ if environ is None else environ
     target[RUN_ID_VARIABLE] = run
+    if datastore is not None:
+        target[RUN_DATASTORE_VARIABLE] = datastore
     target.pop(ATTEMPT_VARIABLE, None)
