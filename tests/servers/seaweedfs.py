@@ -53,7 +53,8 @@ class SeaweedFs:
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(
                 [path, "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={self.folder}",
-                 "-s3", "-s3.port.iceberg=0", "-s3.port.lance=0", f"-s3.config={config}", *ports, "-volume.max=20",
+                 "-s3", "-s3.port.iceberg=0", "-s3.port.lance=0", f"-s3.config={config}",
+                 *ports, "-volume.max=20",
                  "-master.volumeSizeLimitMB=1024", "-master.telemetry=false"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                 start_new_session=True,

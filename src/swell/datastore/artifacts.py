@@ -60,14 +60,24 @@ OpenStore = Callable[[str], Storage]
 class Artifacts:
     """Saves and loads values. ``script`` names the flow's file in errors.
 
-    ``open_store`` opens the store that a reference names where it is another one.
+    A reference without a store is to a Blob in ``home``, the store folder beside the
+    metadata; None: ``storage`` is that. ``open_store`` opens the store that a reference
+    names where it is another one.
     """
 
     def __init__(
-        self, storage: Storage, *, script: str = "", open_store: OpenStore | None = None
+        self,
+        storage: Storage,
+        *,
+        script: str = "",
+        home: Storage | None = None,
+        open_store: OpenStore | None = None,
     ) -> None:
         self._storage = storage
         self._blobs = Blobs(storage)
+        self._home = self._blobs if home is None else Blobs(home)
+        self.store = None if home is None else storage.url
+        """What references to saved Blobs name as their store."""
         self._script = script
         self._open_store = open_store
 
@@ -91,6 +101,7 @@ class Artifacts:
                 type=type_name(value),
                 preview=preview(value),
                 encoding=data.encoding,
+                store=None if inline and not data.keys else self.store,
                 files=data.keys,
             )
         return refs
@@ -100,7 +111,9 @@ class Artifacts:
         if ref.inline is None:
             return ref
         data = Serialized((ref.inline,), (), len(ref.inline), ref.encoding)
-        return msgspec.structs.replace(ref, inline=None, key=self._blobs.save(data))
+        return msgspec.structs.replace(
+            ref, inline=None, key=self._blobs.save(data), store=self.store
+        )
 
     def load(self, ref: ArtifactRef) -> Any:
         """The value; large buffers in it map the store, and may be written to privately.
@@ -116,7 +129,8 @@ class Artifacts:
     def load_many(self, refs: Sequence[ArtifactRef]) -> list[Any]:
         """The values of ``refs`` in order, those of a far store read side by side."""
         far = [ref for ref in refs if ref.inline is None]
-        if len(far) < 2 or isinstance(self._storage, MappingStorage):
+        is_near = isinstance(self._storage, MappingStorage)
+        if len(far) < 2 or (is_near and all(ref.store is None for ref in far)):
             return [self.load(ref) for ref in refs]
         from concurrent.futures import ThreadPoolExecutor
 
@@ -174,7 +188,7 @@ class Artifacts:
         """Make the Blobs of ``refs`` in this store durable; to be done before a Record is
         committed that names them."""
         self.sync_keys(
-            key for ref in refs if ref.store is None for key in (ref.key, *ref.files) if key
+            key for ref in refs if ref.store == self.store for key in (ref.key, *ref.files) if key
         )
 
     def sync_keys(self, keys: Iterable[str]) -> None:
@@ -187,7 +201,9 @@ class Artifacts:
         return Known(self._blobs_of(ref.store).untouched(ref.key))
 
     def _blobs_of(self, store: str | None) -> Blobs:
-        if store is None or store == self._storage.url:
+        if store is None:
+            return self._home
+        if store == self._storage.url:
             return self._blobs
         if self._open_store is None:
             raise StoreError(

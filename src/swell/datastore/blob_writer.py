@@ -24,7 +24,7 @@ from swell.datastore.blob_format import (
 )
 from swell.datastore.serializers import Serialized
 from swell.datastore.streamed import PIECE_BYTES, Buffer, Content, pieces_of, sample_of
-from swell.seams.storage import CloningDraft, Draft, Storage
+from swell.seams.storage import CloningDraft, Draft, DraftingStorage, Storage
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -130,7 +130,9 @@ class BlobWriter:
         """Write the table and give the Blob its name, unless it is there; returns its key."""
         key, storage = self.seal().key, self._storage
         assert storage is not None
-        if not self._draft.commit(storage_key(key)) and not is_whole(storage, key):
+        is_new = self._draft.commit(storage_key(key))
+        can_be_torn = isinstance(storage, DraftingStorage)
+        if not is_new and can_be_torn and not is_whole(storage, key):
             # A power cut can leave a named file without its bytes.
             storage.delete([storage_key(key)])
             self._draft.commit(storage_key(key))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from blake3 import blake3
 
@@ -51,6 +51,42 @@ REMOTE_RATIO = 1.5
 
 RAW_ENCODING = "raw"
 """The encoding of a Blob that is plain bytes."""
+
+
+class ReadableBlob(Protocol):
+    """An opened Blob, wherever it is."""
+
+    @property
+    def table(self) -> Table: ...
+
+    def sections(self) -> list[memoryview]:
+        """The content of all sections."""
+        ...
+
+    def section(self, index: int) -> memoryview:
+        """The content of one section."""
+        ...
+
+    def read(self, index: int, start: int, length: int) -> memoryview:
+        """Part of a section."""
+        ...
+
+    def pieces(self, index: int) -> Iterator[memoryview]:
+        """The content of a section, piece by piece."""
+        ...
+
+    def verify(self) -> None:
+        """Hash all content. Raises StoreError naming the first damaged chunk."""
+        ...
+
+
+@runtime_checkable
+class BlobOpening(Protocol):
+    """A Storage that opens Blobs in a way of its own: checked, because they cross a network."""
+
+    def open_blob(self, key: str) -> ReadableBlob:
+        """See ``Blobs.open``."""
+        ...
 
 
 class Blobs:
@@ -129,8 +165,10 @@ class Blobs:
         """Begin a Blob whose sizes are not known yet."""
         return BlobWriter(self._storage, self._new_draft(CHUNK_BYTES + 1), encoding, None)
 
-    def open(self, key: str) -> Blob:
+    def open(self, key: str) -> ReadableBlob:
         """Read the table of a Blob. Raises DataMissing, or StoreError when damaged."""
+        if isinstance(self._storage, BlobOpening):
+            return self._storage.open_blob(key)
         head = read_head(self._storage, key)
         return Blob(self, key, head.table, head.whole)
 

@@ -16,7 +16,7 @@ import msgspec
 
 from swell.datastore.blob_format import damaged
 from swell.datastore.blob_writer import BlobWriter
-from swell.datastore.blobs import Blob, Blobs
+from swell.datastore.blobs import Blobs, ReadableBlob
 from swell.datastore.previews import preview, type_name
 from swell.datastore.serializers import (
     BY_REFERENCE,
@@ -253,7 +253,7 @@ class _Item(NamedTuple):
     buffers: Sequence[memoryview]
 
 
-def _read_item(blob: Blob, ref: ItemRef) -> _Item:
+def _read_item(blob: ReadableBlob, ref: ItemRef) -> _Item:
     what = f"Item {ref.position} of Blob {ref.key}"
     start, end = _OFFSET_PAIR.unpack(blob.read(_OFFSETS, 8 * ref.position, 16))
     data = blob.read(_ITEMS, start, end - start)

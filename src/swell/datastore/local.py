@@ -222,8 +222,8 @@ class LocalDraft:
         except OSError as error:
             raise store_error(error, "writing to", self._storage.url) from error
 
-    def overwrite(self, offset: int, data: bytes) -> None:
-        """Replace bytes at ``offset``."""
+    def overwrite(self, offset: int, data: bytes | memoryview) -> None:
+        """Put ``data`` at ``offset``; what was never written reads as zeros."""
         try:
             done = 0
             while done < len(data):

@@ -173,9 +173,7 @@ def _service_provider(profile: Profile) -> Callable[[], Any]:
             f"The profile '{profile.name}' gets its credentials from a role or a single "
             "sign-on, for which boto3 is needed here.",
             remedy="Install it: pip install 'swell[aws]'. Or export keys: "
-            "eval \"$(aws configure export-credentials --format env)\".",
+            'eval "$(aws configure export-credentials --format env)".',
         ) from error
-    provider: Callable[[], Any] = Boto3CredentialProvider(
-        boto3.Session(profile_name=profile.name)
-    )
+    provider: Callable[[], Any] = Boto3CredentialProvider(boto3.Session(profile_name=profile.name))
     return provider

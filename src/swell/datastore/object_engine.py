@@ -30,7 +30,7 @@ def engine() -> Any:
         _load_second_copy()
     try:
         import obstore
-        import obstore.store  # noqa: F401  # an attribute of the package from here on
+        import obstore.store  # an attribute of the package from here on
     except ImportError as error:
         raise StoreError(
             "Object stores need the package 'obstore', which is not installed.",

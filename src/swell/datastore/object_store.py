@@ -108,9 +108,7 @@ class ObjectStorage:
         def put(tries: int) -> None:
             if size < PART_BYTES:
                 data = buffers[0] if len(buffers) == 1 else b"".join(buffers)
-                engine().put(
-                    self._bucket(), self._path(key), data, use_multipart=False, **options
-                )
+                engine().put(self._bucket(), self._path(key), data, use_multipart=False, **options)
                 return
             engine().put(
                 self._bucket(),

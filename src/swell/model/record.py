@@ -69,7 +69,7 @@ class Items(msgspec.Struct, frozen=True, array_like=True):
             start, stride = self.range
             return ItemRef(number=start + index * stride)
         if self.inline is not None:
-            return ItemRef(inline=self.inline[index])
+            return ItemRef(inline=self.inline[index], store=self.store)
         if self.key is not None:
             return ItemRef(key=self.key, position=index, store=self.store)
         return ItemRef(number=index)
