@@ -109,9 +109,12 @@ def top_options() -> list[click.Parameter]:
 
 def _accepted_options() -> list[click.Parameter]:
     """Options that scripts and tools pass and that have one meaning here."""
-    local = click.Choice(["local"])
     return [
-        click.Option(["--datastore"], type=local, default="local", help="Where artifacts go."),
+        click.Option(
+            ["--datastore"],
+            metavar="URL",
+            help="Where artifacts go: 'local', or s3://bucket/prefix, gs://…, az://….",
+        ),
         click.Option(
             ["--metadata"],
             metavar="local|URL",
@@ -141,9 +144,19 @@ def _choose_metadata(ctx: click.Context, option: click.Parameter, value: str) ->
     return value
 
 
+def _is_scheme_of(url: str | None, given: str) -> bool:
+    """Whether 's3' was given where the setting says which bucket."""
+    return url is not None and url.startswith(f"{given}://")
+
+
 @click.pass_context
 def _without_command(ctx: click.Context, /, **options: Any) -> None:
     at_hand = ctx.obj
+    if options["datastore"] and not _is_scheme_of(at_hand.settings.datastore, options["datastore"]):
+        import msgspec
+
+        datastore = options["datastore"]
+        at_hand.settings = msgspec.structs.replace(at_hand.settings, datastore=datastore)
     if options["datastore_root"]:
         import msgspec
 

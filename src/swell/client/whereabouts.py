@@ -30,7 +30,7 @@ def load_of_run(stores: Stores, run: RunId, ref: ArtifactRef) -> object:
         return stores.load(ref)
     except DataMissing as error:
         # Without a class a value cannot be loaded either; that is no matter of places.
-        is_blob_missing = ref.key is not None and ref.key in error.message
+        is_blob_missing = ref.key is not None and ref.store is None and ref.key in error.message
         what = f"An artifact of run {run}"
         unreachable = elsewhere(stores.metastore, stores.datastore, run, what)
         if not is_blob_missing or unreachable is None:
@@ -46,7 +46,10 @@ def elsewhere(metastore: Metastore, datastore: str, run: RunId, what: str) -> Da
     fact = metastore.run(run)
     place = datastore_of(metastore.attempts(run, PARAMETERS_STEP))
     here = os.uname().nodename
-    if fact is None or place is None or (place == datastore and fact.host == here):
+    if fact is None or place is None:
+        return None
+    # Of a run with artifacts in an object store the rest is in its machine's folder.
+    if fact.host == here and (place == datastore or "://" in place):
         return None
     where = place if "://" in place else f"{fact.host}:{place}"
     return DataMissing(

@@ -114,6 +114,9 @@ class Launch(msgspec.Struct, frozen=True, array_like=True):
 class RunContext(msgspec.Struct, frozen=True):
     """What all tasks of a run share; sent once. ``parameters`` is an encoded Record.
 
+    ``datastore`` is where tasks write Blobs: ``home``, the folder that references without a
+    store mean, or the URL of an object store.
+
     ``withs`` and ``configs`` (JSON) are what a process that imports the script anew needs
     to see the flow as the driver does.
     """
@@ -132,6 +135,7 @@ class RunContext(msgspec.Struct, frozen=True):
     project: dict[str, str | bool] = {}
     withs: tuple[str, ...] = ()
     configs: bytes = b"{}"
+    home: str = ""
 
 
 class JobState(enum.Enum):

@@ -18,8 +18,9 @@ class ArtifactRef(msgspec.Struct, frozen=True, array_like=True):
     Exactly one of ``inline`` (serialised bytes) and ``key`` (a Blob's BLAKE3 hex key)
     is set. ``size`` is the number of serialised bytes, ``encoding`` names the
     serialiser ('pickle', or 'cloudpickle-3.11' for values pickled by value, which only
-    that Python minor version reads). ``store`` names the datastore of a Blob; None is
-    the run's own. ``files`` are Blobs beside it, which hold the content of files in it.
+    that Python minor version reads). ``store`` names the object store of a Blob; None is
+    the store folder beside the metadata. ``files`` are Blobs beside it, which hold the
+    content of files in it.
     """
 
     inline: bytes | None
@@ -33,13 +34,17 @@ class ArtifactRef(msgspec.Struct, frozen=True, array_like=True):
 
 
 class CardRef(msgspec.Struct, frozen=True, array_like=True):
-    """A rendered card: a Blob of self-contained HTML, ``hash`` its SHA-1 for people to type."""
+    """A rendered card: a Blob of self-contained HTML, ``hash`` its SHA-1 for people to type.
+
+    ``store`` is as in ArtifactRef.
+    """
 
     type: str
     id: str | None
     hash: str
     key: str
     size: int
+    store: str | None = None
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True):

@@ -11,10 +11,10 @@ import msgspec
 from swell.authoring.flow import Flow
 from swell.compute.keeper import Fresh, write_result
 from swell.compute.life import LifeTable
-from swell.datastore.local import LocalStorage
 from swell.errors import InternalError
 from swell.model.job import Launch, RunContext
 from swell.model.wire import decode_context, decode_launch, encode
+from swell.session.datastores import Datastores, preload
 from swell.session.flow import FlowAtHand
 from swell.session.looking import look_from_task
 from swell.session.task_store import TaskStore
@@ -24,15 +24,18 @@ from swell.task.runner import AttemptRunner, FlowInForce
 
 
 def prepare_attempts(
-    force: FlowInForce, *, is_debug: bool
+    force: FlowInForce, settings: Settings
 ) -> Callable[[bytes], Callable[[bytes, Callable[[], None]], bytes]]:
     """What the keeper is forked with: given the RunContext, it runs attempts of ``force``."""
 
     def prepare(encoded: bytes) -> Callable[[bytes, Callable[[], None]], bytes]:
         context = decode_context(encoded)
-        mark_task(context.run)
-        runner = _runner(force, context, is_debug=is_debug)
-        warm_up(TaskStore(LocalStorage(context.datastore), context.script), context)
+        mark_task(context.run, _url(context))
+        stores = _datastores(context, settings)
+        if stores.url is not None:
+            preload()
+        runner = _runner(force, context, TaskStore(stores, context.script), settings)
+        warm_up(TaskStore(Datastores(context.home, None, settings, None), context.script), context)
 
         def attempt(launch: bytes, alive: Callable[[], None]) -> bytes:
             return encode(runner.run(decode_launch(launch), alive))
@@ -51,13 +54,14 @@ def run_fresh_attempt(flow_class: type[Flow], settings: Settings) -> None:
     with os.fdopen(fresh.launch_fd, "rb") as passed:
         encoded, launch_bytes = msgspec.msgpack.decode(passed.read(), type=tuple[bytes, bytes])
     context = decode_context(encoded)
-    mark_task(context.run)
+    mark_task(context.run, _url(context))
     for fd in fresh[1:3]:
         os.set_inheritable(fd, False)
     at_hand = FlowAtHand(flow_class, settings)
     at_hand.take_configs(_configs(context))
     force = at_hand.settle(context.withs).in_force()
-    runner = _runner(force, context, is_debug=settings.is_debug)
+    store = TaskStore(_datastores(context, settings), context.script)
+    runner = _runner(force, context, store, settings)
     life = LifeTable(fresh.life_fd)
     result = runner.run(decode_launch(launch_bytes), lambda: life.mark(fresh.lane, time.time()))
     write_result(fresh.result_fd, encode(result))
@@ -82,15 +86,24 @@ def _fresh(settings: Settings) -> Fresh:
         ) from None
 
 
-def _runner(force: FlowInForce, context: RunContext, *, is_debug: bool) -> AttemptRunner:
+def _url(context: RunContext) -> str | None:
+    return None if context.datastore == context.home else context.datastore
+
+
+def _datastores(context: RunContext, settings: Settings) -> Datastores:
+    return Datastores(context.home, _url(context), settings, None)
+
+
+def _runner(
+    force: FlowInForce, context: RunContext, store: TaskStore, settings: Settings
+) -> AttemptRunner:
     look_from_task(context)
-    store = TaskStore(LocalStorage(context.datastore), context.script)
     return AttemptRunner(
         force,
         context,
         store,
         lambda launch: _late_facts(force, context, launch),
-        show_own_frames=is_debug,
+        show_own_frames=settings.is_debug,
     )
 
 

@@ -6,8 +6,6 @@ from collections import deque
 
 import msgspec
 
-from swell.datastore.items import item_text
-from swell.datastore.local import LocalStorage
 from swell.model.facts import TaskCreated
 from swell.model.ids import JobId, RunId
 from swell.model.record import Split
@@ -29,13 +27,12 @@ def foreach_places(stores: LocalStores, run: RunId, step: str, task: str) -> lis
     if not found:
         return []
     created = found[0].created
-    storage = LocalStorage(stores.place.blobs)
     places = []
     opened_by = [place.rpartition(":")[0] for place in created.path_text.split(",") if place]
     for depth, (split_step, index) in enumerate(zip(opened_by, created.indices, strict=False)):
         split = _split(stores, created, split_step, depth)
         if split is not None:
-            text = "" if split.is_gang else item_text(storage, split.items.ref(index))
+            text = "" if split.is_gang else stores.data.item_text(split.items.ref(index))
             places.append(ForeachPlace(split.var, index, split.num, text))
     return places
 

@@ -16,7 +16,7 @@ def open_keeper(flow: SettledFlow, isolation: Isolation, settings: Settings) -> 
     """To be called before this process has a thread, database or terminal of ours."""
     if isolation.kind == "fresh":
         return open_cold_keeper()
-    prepare = prepare_attempts(flow.in_force(), is_debug=settings.is_debug)
+    prepare = prepare_attempts(flow.in_force(), settings)
 
     def spawn(ends: KeeperEnds) -> int:
         return fork_keeper(

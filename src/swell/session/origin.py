@@ -50,11 +50,10 @@ def configs_of_origin(
 
     Opens the store to read and closes it: a run is not begun yet. Raises as find_origin.
     """
-    from swell.datastore.artifacts import Artifacts
-    from swell.datastore.local import LocalStorage
+    from swell.session.datastores import Datastores
 
     metastore, place = open_for_reading(find_place(settings, script, os.getcwd()))
-    artifacts = Artifacts(LocalStorage(place.blobs), script=script or "")
+    artifacts = Datastores(place.blobs, None, settings, None).artifacts(script or "")
     try:
         run = _origin_run(metastore, flow, wanted)
         refs = _parameters_of(metastore, run)
@@ -120,7 +119,8 @@ def check_reachable(
     for stored in metastore.records(run, tasks=[task.task for task in adopted]):
         refs.update({f"{stored.job}.{n}": ref for n, ref in stored.record.artifacts.items()})
     try:
-        for key in {ref.key for ref in refs.values() if ref.key is not None}:
+        # What names its store can be reached from everywhere.
+        for key in {ref.key for ref in refs.values() if ref.key and ref.store is None}:
             storage.read(key, 0, 1)
     except DataMissing:
         raise error from None

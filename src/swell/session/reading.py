@@ -15,6 +15,7 @@ from swell.model.ids import RunId
 from swell.model.record import ArtifactRef, CardRef
 from swell.seams.metastore import Metastore
 from swell.session.databases import open_for_reading, with_password
+from swell.session.datastores import Datastores
 from swell.session.place import FOLDER, Place, find_place
 from swell.settings import Settings, load_settings
 
@@ -37,6 +38,7 @@ class LocalStores:
         self._metastore = metastore
         self._script = script
         self._artifacts: Artifacts | None = None
+        self._data: Datastores | None = None
         self._logs: dict[RunId, LogReader] = {}
 
     @property
@@ -57,13 +59,20 @@ class LocalStores:
     def datastore(self) -> str:
         return self._place.blobs
 
+    @property
+    def data(self) -> Datastores:
+        """The store folder's Blobs, and those of the object stores that references name."""
+        if self._data is None:
+            self._data = Datastores(self._place.blobs, None, load_settings(), None)
+        return self._data
+
     def load(self, ref: ArtifactRef) -> object:
         """The value behind ``ref``. Raises StoreError."""
         return self._loader().load(ref)
 
     def load_card(self, card: CardRef) -> bytes:
         """The HTML of a card. Raises StoreError."""
-        return bytes(self._loader().load_raw(card.key))
+        return bytes(self._loader().load_raw(card.key, card.store))
 
     def logs(self, run: RunId) -> LogReader:
         """The log of ``run``; empty where there is none.
@@ -100,10 +109,7 @@ class LocalStores:
 
     def _loader(self) -> Artifacts:
         if self._artifacts is None:
-            from swell.datastore.artifacts import Artifacts
-            from swell.datastore.local import LocalStorage
-
-            self._artifacts = Artifacts(LocalStorage(self._place.blobs), script=self._script)
+            self._artifacts = self.data.artifacts(self._script)
         return self._artifacts
 
 

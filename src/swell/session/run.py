@@ -6,7 +6,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -143,7 +142,9 @@ class _Session:
             else {}
         )
         if origin is not None and self._place.metadata is not None:
-            check_reachable(self._stores.metastore, origin, adopted.values(), self._stores.storage)
+            check_reachable(
+                self._stores.metastore, origin, adopted.values(), self._stores.data.home
+            )
         parameters = self._parameters(origin)
         fact = self._create_run(origin)
         try:
@@ -176,9 +177,7 @@ class _Session:
 
     def _parameters(self, origin: Origin | None) -> dict[str, ArtifactRef]:
         """Parameters, configs and constants by attribute; constants are the code's."""
-        from swell.datastore.artifacts import Artifacts
-
-        artifacts = Artifacts(self._stores.storage, script=self._flow.at_hand.script or "")
+        artifacts = self._stores.data.artifacts(self._flow.at_hand.script or "")
         values: dict[str, Any] = {"name": self._flow.name, **self._flow.constants}
         given: dict[str, ArtifactRef] = {}
         if origin is None:
@@ -195,7 +194,7 @@ class _Session:
         refs = {**artifacts.save(values), **given}
         if origin is not None:
             self._warn_of_constants(origin, refs)
-        self._stores.storage.sync([])
+        self._stores.data.home.sync([])
         artifacts.sync(refs.values())
         return refs
 
@@ -260,7 +259,8 @@ class _Session:
             namespace=default_namespace(self._settings) if namespace is None else namespace or None,
             tags=tuple(sorted(fact.user_tags | fact.system_tags)),
             origin_run=str(origin.run.id.number) if origin is not None else None,
-            datastore=self._place.blobs,
+            datastore=self._stores.data.url or self._place.blobs,
+            home=self._place.blobs,
             metadata=self._stores.metastore.address,
             parameters=encode(Record(parameters)),
             script=self._flow.at_hand.script or "",
@@ -282,7 +282,7 @@ class _Session:
         metadata = {
             "start_step": ("graph_structure", graph.start),
             "end_step": ("graph_structure", graph.end),
-            DATASTORE: (DATASTORE, self._place.blobs),
+            DATASTORE: (DATASTORE, self._stores.data.url or self._place.blobs),
         }
         info = git_info(os.path.dirname(self._flow.at_hand.script or "") or os.getcwd())
         if info is not None:
@@ -347,7 +347,6 @@ class _Session:
         origin: Origin | None,
     ) -> RunResult:
         # Late: what only the driver needs must not make the keeper's pages more.
-        from swell.datastore.items import item_text
         from swell.datastore.log_writer import LogWriter
         from swell.scheduler.book import RecordBook
         from swell.scheduler.launching import Launching
@@ -374,7 +373,7 @@ class _Session:
             RecordBook(lambda tasks: metastore.encoded_records(fact.id, tasks)),
             _packer(self._place.scratch(self._flow.name, fact.id.number)),
             origin_reader(metastore, origin) if origin is not None else None,
-            partial(item_text, self._stores.storage),
+            self._stores.data.item_text,
         )
         loop = RunLoop(
             fact.id,
@@ -400,9 +399,7 @@ class _Session:
         return RunResult(fact, end, ended_by.signal)
 
     def _sync_blobs(self, keys: Collection[str]) -> None:
-        from swell.datastore.artifacts import Artifacts
-
-        Artifacts(self._stores.storage).sync_keys(keys)
+        self._stores.data.artifacts("").sync_keys(keys)
 
 
 def _packer(folder: str) -> Callable[[str, Sequence[bytes]], str]:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from swell.scheduler.observe import Observer, Told
 from swell.session.databases import open_for_run
+from swell.session.datastores import Datastores, datastore_url
 from swell.session.place import Place
 from swell.session.signals import EndedBySignal
 from swell.settings import Settings
 
 if TYPE_CHECKING:
-    from swell.datastore.local import LocalStorage
     from swell.seams.metastore import Metastore
 
 
@@ -20,7 +20,7 @@ class RunStores:
     """The concrete stores of one run, opened and closed together."""
 
     metastore: Metastore
-    storage: LocalStorage
+    data: Datastores
 
     def __init__(self, place: Place, settings: Settings, observer: Observer) -> None:
         self.place = place
@@ -29,12 +29,16 @@ class RunStores:
         self._observer = observer
 
     def __enter__(self) -> RunStores:
-        from swell.datastore.local import LocalStorage
-
         self.metastore, self.place = open_for_run(
             self.place, self._settings, self._tell, lambda: self.ended_by.signal is not None
         )
-        self.storage = LocalStorage(self.place.blobs)
+        try:
+            url = datastore_url(self._settings, self.metastore.store_id)
+            self.data = Datastores(self.place.blobs, url, self._settings, self._tell)
+            self.data.check()
+        except BaseException:
+            self.metastore.close()
+            raise
         return self
 
     def _tell(self, text: str) -> None:

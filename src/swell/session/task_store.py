@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from swell.datastore.artifacts import Artifacts
+import msgspec
+
 from swell.datastore.items import StoredItems, load_item, store_items
 from swell.model.record import ArtifactRef, ItemRef
-from swell.seams.storage import Storage
+from swell.session.datastores import Datastores
 
 
 class TaskStore:
     """Fills ``task.runner.ArtifactStore``; ``script`` names the flow's file in errors."""
 
-    def __init__(self, storage: Storage, script: str) -> None:
-        self._storage = storage
+    def __init__(self, stores: Datastores, script: str) -> None:
+        self._stores = stores
         self._script = script
-        self._artifacts = Artifacts(storage, script=script)
+        self._artifacts = stores.artifacts(script)
         self._keys: list[str] = []
+
+    @property
+    def store(self) -> str | None:
+        """What references to what is saved name as their store."""
+        return self._stores.url
 
     def save(
         self, values: Mapping[str, object], *, inline_bytes: int | None = None
@@ -60,13 +66,17 @@ class TaskStore:
 
     def store_items(self, iterable: Iterable[Any], limit: int, name: str) -> StoredItems:
         """Iterate once and store each item."""
-        stored = store_items(self._storage, iterable, limit, name=name)
-        self._keys += [key for key in (stored.items.key, *stored.items.files) if key is not None]
-        return stored
+        stored = store_items(self._stores.own, iterable, limit, name=name)
+        keys = [key for key in (stored.items.key, *stored.items.files) if key is not None]
+        if not keys:
+            return stored
+        self._keys += keys
+        items = msgspec.structs.replace(stored.items, store=self.store)
+        return msgspec.structs.replace(stored, items=items)
 
     def load_item(self, ref: ItemRef) -> object:
         """One item of a foreach."""
-        value: object = load_item(self._storage, ref, script=self._script)
+        value: object = load_item(self._stores.of(ref.store), ref, script=self._script)
         return value
 
     def open_pack(self, path: str) -> Sequence[bytes]:

@@ -52,6 +52,11 @@ class StoredItems(Protocol):
 class ArtifactStore(Comparer, Protocol):
     """The datastore as a task uses it."""
 
+    @property
+    def store(self) -> str | None:
+        """What references to what is saved name as their store."""
+        ...
+
     def save(
         self, values: Mapping[str, object], *, inline_bytes: int | None = None
     ) -> dict[str, ArtifactRef]:
@@ -320,7 +325,7 @@ class _Attempt:
         cards = []
         for type_, id_, html in context.cards:
             key, digest = self.runner.store.save_card(html)
-            cards.append(CardRef(type_, id_, digest, key, len(html)))
+            cards.append(CardRef(type_, id_, digest, key, len(html), self.runner.store.store))
         return tuple(cards)
 
     def _outcome(
