@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from swell.helpers.profile import profile as profile
     from swell.programs.notebook import NBRunner as NBRunner
     from swell.programs.runner import Runner as Runner
+    from swell.s3.client import S3 as S3
     from swell.script import FlowSpec as FlowSpec
     from swell.session.notebook import DataArtifact as DataArtifact
     from swell.session.notebook import Flow as Flow
@@ -104,6 +105,7 @@ _PLACES = {
     "helpers.profile": "profile",
     "programs.notebook": "NBRunner",
     "programs.runner": "Runner",
+    "s3.client": "S3",
     "script": "FlowSpec",
     "session.notebook": "DataArtifact Flow Metaflow Run Step Swell Task "
     "default_metadata default_namespace get_metadata get_namespace metadata namespace",
@@ -115,6 +117,7 @@ _PLACES = {
 _MODULE_OF = {name: module for module, names in _PLACES.items() for name in names.split()}
 
 __all__ = [
+    "S3",
     "USER_SKIP_STEP",
     "Config",
     "ConfigValue",

@@ -14,7 +14,7 @@ import swell
 CLASSES = set(
     "FlowSpec Parameter JSONTypeClass IncludeFile Config ConfigValue"
     " UserStepDecorator StepMutator FlowMutator"
-    " Metaflow Swell Flow Run Step Task DataArtifact Runner NBRunner File Folder".split()
+    " Metaflow Swell Flow Run Step Task DataArtifact Runner NBRunner File Folder S3".split()
 )
 MODULES = {"cards"}
 OBJECTS = {"current", "JSONType", "USER_SKIP_STEP", "__version__"}
@@ -28,7 +28,7 @@ CALLABLES = set(
 )
 NOT_BUILT = set(
     "exit_hook inspect_spin Deployer DeployedFlow NBDeployer namespaced_event_name"
-    " conda_environment_yml_parser S3".split()
+    " conda_environment_yml_parser".split()
 )
 
 

@@ -21,7 +21,7 @@ _KEYS = "Look at AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or at the profile 
 _RENEW = "Get new credentials ('aws sso login', or a new session token) and try again."
 _REGION = "Set SWELL_S3_REGION or AWS_REGION to the bucket's own region."
 _ENDPOINT = "Look at SWELL_S3_ENDPOINT_URL (or AWS_ENDPOINT_URL), and at the network."
-_BUCKET = "Create it, or mend the name in --datastore or SWELL_DATASTORE."
+_BUCKET = "Create it, or mend its name where it is given: --datastore, SWELL_DATASTORE, S3(…)."
 _BUSY = "The service is overloaded or in trouble: try again later."
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from swell.datastore.object_access import ObjectAccess, open_bucket
@@ -36,10 +36,13 @@ class Span(NamedTuple):
 
 
 class Head(NamedTuple):
-    """The beginning of a value, and the size of the whole."""
+    """The beginning of a value, and what is known of the whole: its size, when it was
+    written (Unix seconds) and what was said of it when it was."""
 
     data: memoryview
     size: int
+    modified_at: float
+    attributes: Mapping[str, str]
 
 
 def say_on_stderr(text: str) -> None:
@@ -139,21 +142,21 @@ class ObjectStorage:
         return target
 
     def read_head(self, key: str, start: int, length: int) -> Head:
-        """Up to ``length`` bytes from ``start``, read-only, and the size of the whole value."""
+        """Up to ``length`` bytes from ``start``, read-only; with 0 only what is known of it."""
 
         def get(_: int) -> Head:
             obstore = engine()
             if length > 0:
                 try:
-                    options = {"range": (start, start + length)}
+                    options: dict[str, Any] = {"range": (start, start + length)}
                     found = obstore.get(self._bucket(), self._path(key), options=options)
-                    return Head(memoryview(found.bytes()), found.meta["size"])
+                    return _head(found, memoryview(found.bytes()))
                 except obstore.exceptions.GenericError as error:
                     # A range that begins behind the end is refused; empty values too.
                     if "416" not in str(error):
                         raise
-            size = obstore.head(self._bucket(), self._path(key))["size"]
-            return Head(memoryview(b""), size)
+            found = obstore.get(self._bucket(), self._path(key), options={"head": True})
+            return _head(found, memoryview(b""))
 
         return self._call(get, "reading", key)
 
@@ -163,20 +166,23 @@ class ObjectStorage:
         """Read ``spans``, several at once; ``place`` gets each, read-only, on some thread."""
 
         def get(span: Span) -> None:
-            def attempt(_: int) -> memoryview:
-                found = memoryview(
-                    engine().get_range(
-                        self._bucket(), self._path(key), start=span.start, end=span.end
-                    )
-                )
-                if len(found) != span.end - span.start:
-                    raise ConnectionError("IncompleteMessage: fewer bytes came than asked for")
-                return found
-
-            place(span, self._persistence.call(attempt, lambda e: self._mapped(e, "reading", key)))
+            place(span, self.read_span(key, span))
 
         for _ in spread(get, spans, min(THREADS, len(spans))):
             pass
+
+    def read_span(self, key: str, span: Span) -> memoryview:
+        """All of ``span``, read-only, in one request."""
+
+        def attempt(_: int) -> memoryview:
+            found = memoryview(
+                engine().get_range(self._bucket(), self._path(key), start=span.start, end=span.end)
+            )
+            if len(found) != span.end - span.start:
+                raise ConnectionError("IncompleteMessage: fewer bytes came than asked for")
+            return found
+
+        return self._call(attempt, "reading", key)
 
     def size(self, key: str) -> int | None:
         """Bytes under ``key``; None where there is no such key."""
@@ -210,6 +216,20 @@ class ObjectStorage:
             elif entry.key > prefix:
                 return
 
+    def folder(self, prefix: str) -> Sequence[Entry]:
+        """What is right below the folder ``prefix``; folders have the size -1."""
+
+        def read(_: int) -> Sequence[Entry]:
+            found = engine().list_with_delimiter(
+                self._bucket(), self._path(prefix).strip("/") or None
+            )
+            root = len(self._path(""))
+            folders = [Entry(path[root:], -1, 0.0) for path in found["common_prefixes"]]
+            objects = [_entry(one, root) for one in found["objects"]]
+            return sorted([*folders, *objects])
+
+        return self._call(read, "listing", prefix)
+
     def delete(self, keys: Collection[str]) -> None:
         """See Storage."""
         names = list(keys)
@@ -235,11 +255,7 @@ class ObjectStorage:
                 # A stream that broke off cannot be gone on with: each page is asked for anew.
                 given = {**options, "offset": root + at} if at else options
                 stream = engine().list(self._bucket(), chunk_size=1000, **given)
-                return [
-                    Entry(found["path"][len(root) :], found["size"],
-                          found["last_modified"].timestamp())
-                    for found in next(iter(stream), ())
-                ]  # fmt: skip
+                return [_entry(found, len(root)) for found in next(iter(stream), ())]
 
             return self._call(read, "listing", folder)
 
@@ -266,6 +282,15 @@ class ObjectStorage:
         if isinstance(error, FileNotFoundError) and "NoSuchBucket" not in str(error):
             return missing(self.url, key)
         return object_error(error, doing, self.url, key)
+
+
+def _entry(found: Any, root: int) -> Entry:
+    return Entry(found["path"][root:], found["size"], found["last_modified"].timestamp())
+
+
+def _head(found: Any, data: memoryview) -> Head:
+    meta = found.meta
+    return Head(data, meta["size"], meta["last_modified"].timestamp(), found.attributes)
 
 
 def anonymous_memory(size: int) -> memoryview:

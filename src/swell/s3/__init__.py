@@ -1,0 +1,1 @@
+"""The user's own client for data in object stores: ``from swell import S3``."""
