@@ -21,6 +21,8 @@ from swell.datastore.blob_format import (
     read_table,
     storage_key,
     table_size,
+    unpack_prefix,
+    unpack_table,
 )
 from swell.datastore.blobs import Blob, Blobs, ReadableBlob
 from swell.datastore.local import LocalStorage
@@ -74,7 +76,7 @@ class BlobCache:
         except DataMissing:
             return None
         except StoreError:
-            self._files.delete([storage_key(key)])
+            self._drop(storage_key(key))
             return None
         self._touch(storage_key(key))
         return blob
@@ -117,6 +119,27 @@ class BlobCache:
         self._wrote(raw.file_size)
         return self.open(key)
 
+    def table(self, key: str) -> Table | None:
+        """The table of a Blob that was opened before, as it stands in its store."""
+        try:
+            data = self._files.read(_table_key(key))
+            prefix = unpack_prefix(data, key)
+            table = unpack_table(prefix, data, data[PREFIX_BYTES:], key)
+        except StoreError:
+            return None
+        return table if table.key == key else None
+
+    def keep_table(self, key: str, table: Table) -> None:
+        """Keep a table, if it can be."""
+        try:
+            self._files.write(_table_key(key), pack_head(table, PREFIX_BYTES))
+        except StoreError:
+            return
+
+    def forget_table(self, key: str) -> None:
+        """A Blob may have been deleted and written anew with another layout."""
+        self._drop(_table_key(key))
+
     def chunk(self, digest: bytes, size: int) -> memoryview | None:
         """The content of one chunk that is kept."""
         name = _chunk_key(digest)
@@ -125,7 +148,7 @@ class BlobCache:
         except StoreError:
             return None
         if len(data) != size:
-            self._files.delete([name])
+            self._drop(name)
             return None
         self._touch(name)
         return data
@@ -177,6 +200,13 @@ class BlobCache:
         except OSError:
             return True
         return time.time() - swept > SWEEP_EVERY_S
+
+    def _drop(self, name: str) -> None:
+        try:
+            self._files.delete([name])
+        except StoreError:
+            # What cannot be deleted is refused again the next time.
+            return
 
     def _touch(self, name: str) -> None:
         try:
@@ -262,6 +292,10 @@ def uncompressed(table: Table) -> Table:
         sections.append(Section(section.size, at, section.size, RAW, tuple(own)))
         at += section.size
     return msgspec.structs.replace(table, sections=tuple(sections), file_size=at)
+
+
+def _table_key(key: str) -> str:
+    return f"tables/{key[:2]}/{key}"
 
 
 def _chunk_key(digest: bytes) -> str:

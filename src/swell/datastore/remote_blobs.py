@@ -58,8 +58,13 @@ class _Opened(NamedTuple):
 
 def open_remote(storage: ObjectStorage, cache: BlobCache | None, key: str) -> RemoteBlob:
     """Raises DataMissing for no such Blob, StoreError for a damaged one."""
+    known = cache.table(key) if cache is not None else None
+    if known is not None:
+        return RemoteBlob(storage, cache, key, known, memoryview(b""))
     opened = _read_table(storage, key)
-    return RemoteBlob(storage, cache, key, opened.table, opened.head)
+    if cache is not None and opened.table.size > WHOLE_BYTES:
+        cache.keep_table(key, opened.table)
+    return RemoteBlob(storage, cache, key, opened.table, opened.head.data)
 
 
 class RemoteBlob:
@@ -71,7 +76,7 @@ class RemoteBlob:
         cache: BlobCache | None,
         key: str,
         table: Table,
-        head: Head,
+        head: memoryview,
     ) -> None:
         self._storage = storage
         self._cache = cache
@@ -145,8 +150,8 @@ class RemoteBlob:
         for piece in pieces:
             # A request for no bytes is refused.
             is_empty = piece.span.start == piece.span.end
-            if is_empty or piece.span.end <= len(self._head.data):
-                place(piece, self._checked(piece, self._head.data[slice(*piece.span)]))
+            if is_empty or piece.span.end <= len(self._head):
+                place(piece, self._checked(piece, self._head[slice(*piece.span)]))
             else:
                 missing.append(piece)
         together = {Span(group[0].span.start, group[-1].span.end): group
@@ -157,8 +162,14 @@ class RemoteBlob:
                 begin = piece.span.start - span.start
                 place(piece, self._checked(piece, data[begin : piece.span.end - span.start]))
 
-        if together:
+        if not together:
+            return
+        try:
             self._storage.fetch(storage_key(self._key), list(together), take)
+        except StoreError:
+            if self._cache is not None:
+                self._cache.forget_table(self._key)
+            raise
 
     def _checked(self, piece: Piece, stored: memoryview) -> memoryview:
         try:
