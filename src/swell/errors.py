@@ -11,7 +11,7 @@ SwellError                          root: cause, then remedy
 │   ├── NotFound  InvalidPathspec  NamespaceMismatch
 │   └── TaggingError  UnknownUser  CommandException
 ├── StoreError                      data or metadata cannot be read or written
-│   ├── DataMissing  UnstorableArtifact  StoreFull
+│   ├── DataMissing  DataDamaged  UnstorableArtifact  StoreFull
 │   └── MetadataError
 ├── ComputeError                    a backend failed; often retryable
 │   └── JobKilled
@@ -252,6 +252,16 @@ class DataMissing(StoreError):
     """Data that should be there is not."""
 
     headline = "Data missing"
+
+
+class DataDamaged(StoreError):
+    """Data are not what was written; ``key`` is that of their Blob, where it is one."""
+
+    headline = "Data damaged"
+
+    def __init__(self, message: str = "", *, key: str | None = None, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.key = key
 
 
 class UnstorableArtifact(StoreError):

@@ -37,11 +37,6 @@ class Step(Pathed[Task]):
         made._fact = find_step(place.stores, run.id, name) if fact is None else fact
         return made
 
-    @property
-    def store_id(self) -> str:
-        """The id of the database that keeps this run; what it has elsewhere stands under it."""
-        return self._place.stores.metastore.store_id
-
     def _find(self, path: PathSpec, attempt: int | None) -> None:
         self._run = find_run(self._place.stores, path.flow, str(path.run))
         self._fact = find_step(self._place.stores, self._run.id, str(path.step))
@@ -140,6 +135,11 @@ class Run(Pathed[Step]):
         made: Run = cls._at(place, PathSpec(run.id.flow, str(run.id.number)))
         made._run = run
         return made
+
+    @property
+    def store_id(self) -> str:
+        """The id of the database that keeps this run; what it has elsewhere stands under it."""
+        return self._place.stores.metastore.store_id
 
     def _find(self, path: PathSpec, attempt: int | None) -> None:
         self._run = find_run(self._place.stores, path.flow, str(path.run))

@@ -28,7 +28,7 @@ from typing import NamedTuple
 import msgspec
 from blake3 import blake3
 
-from swell.errors import StoreError
+from swell.errors import DataDamaged, StoreError
 from swell.seams.storage import Storage
 
 VERSION = 1
@@ -180,10 +180,12 @@ def unpack_table(
     )
 
 
-def damaged(what: str, how: str) -> StoreError:
+def damaged(what: str, how: str) -> DataDamaged:
     """The error for a Blob that is not what it should be."""
-    return StoreError(
+    words = what.split(" ")
+    return DataDamaged(
         f"{what} is damaged: {how}.",
+        key=words[words.index("Blob") + 1] if "Blob" in words[:-1] else None,
         remedy="Restore it from a copy of the store, or run the step that made it again.",
     )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from swell.client.whereabouts import elsewhere
-from swell.errors import MetadataError
+from swell.errors import DataDamaged, MetadataError
 from swell.metastore.postgres_address import is_postgres
 from swell.model.ids import RunId
 from swell.model.record import ArtifactRef, CardRef
@@ -68,7 +68,13 @@ class LocalStores:
 
     def load(self, ref: ArtifactRef) -> object:
         """The value behind ``ref``. Raises StoreError."""
-        return self._loader().load(ref)
+        try:
+            return self._loader().load(ref)
+        except DataDamaged as error:
+            from swell.session.usage import tell_users
+
+            tell_users(error, self._metastore)
+            raise
 
     def load_card(self, card: CardRef) -> bytes:
         """The HTML of a card. Raises StoreError."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,7 @@ s3 =
     addressing_style = path
 
 [profile program]
-credential_process = {python} -c "print('{{\\"Version\\": 1, \\"AccessKeyId\\": \\"A\\", \\"SecretAccessKey\\": \\"B\\", \\"SessionToken\\": \\"C\\", \\"Expiration\\": \\"2030-01-01T00:00:00Z\\"}}')"
+credential_process = {program}
 
 [profile role]
 role_arn = arn:aws:iam::1:role/x
@@ -41,10 +40,17 @@ aws_session_token = token-lab
 """
 
 
+GIVEN = """
+{"Version": 1, "AccessKeyId": "A", "SecretAccessKey": "B", "SessionToken": "C",
+ "Expiration": "2030-01-01T00:00:00Z"}
+"""
+
+
 @pytest.fixture
 def aws(tmp_path: Path) -> AwsVariables:
     """The variables of a user with files in ~/.aws and nothing else."""
-    (tmp_path / "config").write_text(CONFIG.format(python=sys.executable))
+    (tmp_path / "config").write_text(CONFIG.format(program=f"cat {tmp_path}/given"))
+    (tmp_path / "given").write_text(GIVEN)
     (tmp_path / "credentials").write_text(CREDENTIALS)
     return aws_variables(
         {

@@ -11,14 +11,14 @@ from swell.errors import StoreError
 class Trial:
     """A call that fails so often, in a time that passes only while one sleeps."""
 
-    def __init__(self, failures: int, patience: Patience = Patience()) -> None:
+    def __init__(self, failures: int, patience: Patience | None = None) -> None:
         self.failures = failures
         self.now = 0.0
         self.said: list[str] = []
         self.tries: list[int] = []
         self.waits: list[float] = []
         self.persistence = Persistence(
-            patience,
+            patience or Patience(),
             self.said.append,
             sleep=self.sleep,
             clock=lambda: self.now,
