@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 
 
@@ -11,7 +12,7 @@ class Proxy:
     """Forwards connections to ``port`` on loopback; use it in a ``with`` statement.
 
     ``cut_after`` breaks off every connection that has sent so many bytes to the client,
-    ``spoil`` changes what goes to the client, ``is_down`` refuses to forward.
+    ``is_down`` closes new ones, ``is_deaf`` leaves them without an answer.
     """
 
     def __init__(self, port: int) -> None:
@@ -23,6 +24,7 @@ class Proxy:
         self.cuts = 0
         self.connections = 0
         self._open: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
 
     @property
     def endpoint(self) -> str:
@@ -31,20 +33,31 @@ class Proxy:
     def __enter__(self) -> Proxy:
         self._listener.bind(("127.0.0.1", 0))
         self._listener.listen(64)
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._start(self._accept)
         return self
 
     def __exit__(self, *_: object) -> None:
+        # Shutting down wakes the thread that accepts; closing alone would not.
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        self._threads[0].join(timeout=20)
         self.drop()
+        for thread in self._threads:
+            thread.join(timeout=20)
+
+    def _start(self, work: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=work, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def drop(self) -> None:
         """Break off every connection."""
-        for one in self._open:
+        dropped, self._open = self._open, []
+        for one in dropped:
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
             one.close()
-        self._open.clear()
 
     def _accept(self) -> None:
         while True:
@@ -54,15 +67,18 @@ class Proxy:
                 return
             self.connections += 1
             self._open.append(client)
-            if self.is_down:
-                client.close()
-                continue
             if self.is_deaf:
                 continue
-            server = socket.create_connection(("127.0.0.1", self._target))
+            try:
+                if self.is_down:
+                    raise ConnectionRefusedError
+                server = socket.create_connection(("127.0.0.1", self._target))
+            except OSError:
+                client.close()
+                continue
             self._open.append(server)
-            threading.Thread(target=self._pump, args=(client, server, False), daemon=True).start()
-            threading.Thread(target=self._pump, args=(server, client, True), daemon=True).start()
+            self._start(self._pump, client, server, False)
+            self._start(self._pump, server, client, True)
 
     def _pump(self, source: socket.socket, target: socket.socket, is_answer: bool) -> None:
         sent = 0

@@ -15,7 +15,6 @@ from swell.errors import StoreError, UsageError
 from swell.settings import AwsVariables, Settings, aws_variables
 
 CONNECT_LIMIT = "5s"
-SILENCE_LIMIT = "20s"
 REQUEST_LIMIT = "300s"
 """One request moves 16 MB at most: 0.5 MBit/s is enough."""
 
@@ -24,13 +23,17 @@ _ADDRESSING = ("auto", "path", "virtual")
 
 
 class ObjectAccess(msgspec.Struct, frozen=True):
-    """All that opening a bucket needs beside its address."""
+    """All that opening a bucket needs beside its address.
+
+    A server that says nothing for ``silence_s`` has failed.
+    """
 
     endpoint_url: str | None = None
     region: str | None = None
     profile: str | None = None
     addressing: str = "auto"
     patience: Patience = Patience()
+    silence_s: float = 20.0
 
 
 def access_from(settings: Settings) -> ObjectAccess:
@@ -70,7 +73,7 @@ def open_bucket(address: ObjectAddress, access: ObjectAccess) -> Any:
     common = {
         "client_options": {
             "connect_timeout": CONNECT_LIMIT,
-            "read_timeout": SILENCE_LIMIT,
+            "read_timeout": timedelta(seconds=access.silence_s),
             "timeout": REQUEST_LIMIT,
             "allow_http": True,
             "user_agent": "swell",

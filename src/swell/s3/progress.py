@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import TextIO
 
@@ -15,12 +16,20 @@ _EVERY_S = 0.25
 class Progress:
     """Counts objects and bytes from any thread. Shows nothing where no one sits."""
 
-    def __init__(self, doing: str, objects: int, stream: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        doing: str,
+        objects: int,
+        stream: TextIO | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
         self._doing = doing
         self._objects = objects
         self._stream = sys.stderr if stream is None else stream
         self._lock = threading.Lock()
-        self._began = self._shown_at = time.monotonic()
+        self._began = self._shown_at = clock()
         self._done = self._bytes = self._expected = 0
         self._is_shown = False
 
@@ -56,7 +65,7 @@ class Progress:
                 self._stream.flush()
 
     def _show(self) -> None:
-        now = time.monotonic()
+        now = self._clock()
         is_soon = now - self._shown_at < (_EVERY_S if self._is_shown else FROM_S)
         if is_soon or not self._stream.isatty():
             return

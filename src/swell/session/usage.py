@@ -16,8 +16,8 @@ def runs_that_use(metastore: Metastore, key: str) -> list[RunId]:
     found = []
     for run in metastore.runs(limit=LOOKED_AT):
         for stored in metastore.records(run.id):
-            refs = (*stored.record.artifacts.values(), *stored.record.cards)
-            if any(ref.key == key for ref in refs):
+            artifacts, cards = stored.record.artifacts.values(), stored.record.cards
+            if key in {ref.key for ref in artifacts} | {card.key for card in cards}:
                 found.append(run.id)
                 break
     return found
