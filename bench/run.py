@@ -39,6 +39,7 @@ WORKS = {
     "row": "bench.works.row",
     "items": "bench.works.items",
     "join": "bench.works.join",
+    "objects": "bench.works.objects",
 }
 KEPT = HERE / "results.json"
 TABLE = HERE / "RESULTS.md"
