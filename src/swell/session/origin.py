@@ -111,6 +111,8 @@ def check_reachable(
     metastore: Metastore, origin: Origin, adopted: Collection[OriginTask], storage: Storage
 ) -> None:
     """A run of another machine can be resumed where its Blobs are. Raises DataMissing."""
+    from swell.datastore.blob_format import storage_key
+
     run = origin.run.id
     error = elsewhere(metastore, storage.url, run, f"What run {run} left")
     if error is None:
@@ -121,7 +123,7 @@ def check_reachable(
     try:
         # What names its store can be reached from everywhere.
         for key in {ref.key for ref in refs.values() if ref.key and ref.store is None}:
-            storage.read(key, 0, 1)
+            storage.read(storage_key(key), 0, 1)
     except DataMissing:
         raise error from None
 
