@@ -13,12 +13,16 @@ from swell.datastore.artifacts import Artifacts
 from swell.datastore.blob_format import CHUNK_BYTES, ZSTD, storage_key
 from swell.datastore.blobs import Blobs
 from swell.datastore.cache import BlobCache, CachedStorage
+from swell.datastore.files import File
 from swell.datastore.items import load_item, store_items
+from swell.datastore.local import LocalStorage
 from swell.datastore.object_access import access_from
 from swell.datastore.object_address import parse_address
 from swell.datastore.object_store import ObjectStorage, Span
 from swell.datastore.remote_blobs import RemoteBlob
 from swell.errors import DataMissing, StoreError
+from swell.session.datastores import Datastores
+from swell.session.task_store import TaskStore
 from swell.settings import load_settings
 from swell.testing.storage_contract import StorageContract
 
@@ -245,3 +249,34 @@ def test_content_that_is_there_is_not_sent_again(bucket, storage):
     before = bucket.entry(storage_key(key))
     assert Blobs(storage).save_raw(data) == key
     assert bucket.entry(storage_key(key)) == before
+
+
+@pytest.mark.parametrize("size", [100, 200_000, 40_000_000])
+@pytest.mark.parametrize("limit", [0, 1_000_000_000])
+def test_files_are_stored_in_the_bucket_and_read_from_it(bucket, tmp_path, size, limit):
+    data = os.urandom(size)
+    (tmp_path / "model.bin").write_bytes(data)
+    storage = CachedStorage(bucket, BlobCache(str(tmp_path / "c"), limit) if limit else None)
+    artifacts = Artifacts(storage, home=LocalStorage(tmp_path / "home"))
+    ref = artifacts.save({"model": File(tmp_path / "model.bin")})["model"]
+    assert ref.store == bucket.url
+    found = artifacts.load(ref)
+    assert Path(found.path).read_bytes() == data
+    assert found.read_range(size - 50, 50) == data[-50:]
+    assert not (tmp_path / "home").exists()
+
+
+def test_files_among_small_foreach_items_are_found_in_the_bucket(s3_url, tmp_path, monkeypatch):
+    monkeypatch.setenv("SWELL_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "f").write_bytes(b"x" * 100)
+    stores = Datastores(str(tmp_path / "home"), s3_url, load_settings(), None)
+    store = TaskStore(stores, "flow.py")
+    stored = store.store_items([File(tmp_path / "f"), 2], 10, "items")
+    item = store.load_item(stored.items.ref(0))
+    assert Path(item.path).read_bytes() == b"x" * 100
+
+
+def test_values_of_many_inputs_are_read_side_by_side(storage):
+    artifacts = Artifacts(storage, home=storage)
+    refs = [artifacts.save({"x": bytes([n]) * 50_000})["x"] for n in range(40)]
+    assert artifacts.load_many(refs) == [bytes([n]) * 50_000 for n in range(40)]

@@ -21,6 +21,8 @@ from tests.faults.driving import Driver, Place
 FLOW = """
 import os
 
+from swell import File
+
 class BigFlow(FlowSpec):
     text = Parameter("text", default="x" * 30_000)
 
@@ -28,6 +30,9 @@ class BigFlow(FlowSpec):
     def start(self):
         self.big = os.urandom(20_000_000)
         self.zeros = bytes(5_000_000)
+        with open("notes.txt", "w") as file:
+            file.write("kept " * 100)
+        self.notes = File("notes.txt")
         self.parts = [str(i) * 20_000 for i in range(4)]
         self.next(self.work, foreach="parts")
 
@@ -48,6 +53,7 @@ class BigFlow(FlowSpec):
 
     @step
     def end(self):
+        print("notes", open(self.notes.path).read()[:4], self.notes.read_range(5, 4))
         print("found", len(self.outs), len(self.big), len(self.zeros), len(self.text))
 
 if __name__ == "__main__":
@@ -102,6 +108,7 @@ def test_a_run_keeps_its_artifacts_in_the_bucket_and_reads_them_there(
     ended = run("--datastore", s3_url, "run", "--isolation", isolation)
     assert ended.code == 0, ended.text
     assert "found 4 20000000 5000000 30000" in ended.text
+    assert "notes kept b'kept'" in ended.text
     assert not (place.root / "blobs").exists()
     with closing(open_metastore(place.root / "metadata.db", read_only=True)) as store:
         own = f"{s3_url}/{store.store_id}"

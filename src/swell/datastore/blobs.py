@@ -117,8 +117,12 @@ class Blobs:
             if size >= PAGE_BYTES and writer.adopt(file.fd, size):
                 file.check_unchanged()
             else:
-                writer.begin(self._codec([file], size))
-                writer.append([file])
+                # What is hashed before it is sent is gone through twice: mapped, not read.
+                is_mapped = size > 0 and not isinstance(self._storage, DraftingStorage)
+                content: Content = file.mapped() if is_mapped else file
+                writer.begin(self._codec([content], size))
+                writer.append([content])
+                file.check_unchanged()
             return writer.finish()
 
     def copy_from(self, other: Blobs, key: str) -> None:
@@ -130,7 +134,8 @@ class Blobs:
             self._storage, self._new_draft(blob.table.size), RAW_ENCODING, [blob.table.size]
         ) as writer:
             writer.begin()
-            for piece in blob.pieces(0):
+            can_write_at_once = isinstance(self._storage, DraftingStorage)
+            for piece in blob.pieces(0) if can_write_at_once else [blob.section(0)]:
                 writer.append([piece])
             writer.finish()
 

@@ -18,13 +18,12 @@ from swell.datastore.blob_format import (
     Section,
     Table,
     pack_head,
-    read_table,
     storage_key,
     table_size,
     unpack_prefix,
     unpack_table,
 )
-from swell.datastore.blobs import Blob, Blobs, ReadableBlob
+from swell.datastore.blobs import Blobs, ReadableBlob
 from swell.datastore.local import LocalStorage
 from swell.datastore.object_store import ObjectStorage
 from swell.datastore.remote_blobs import Piece, Place, open_remote, pieces_of
@@ -67,10 +66,10 @@ class BlobCache:
         """Whether a Blob is small enough to be kept."""
         return table.size <= self._limit // 2
 
-    def open(self, key: str) -> Blob | None:
+    def open(self, key: str) -> ReadableBlob | None:
         """A Blob that is kept; a damaged one is dropped."""
         try:
-            blob = Blob(self._blobs, key, read_table(self._files, key))
+            blob = self._blobs.open(key)
             if blob.table.size <= _VERIFIED_BYTES:
                 blob.verify()
         except DataMissing:
@@ -81,7 +80,7 @@ class BlobCache:
         self._touch(storage_key(key))
         return blob
 
-    def fill(self, key: str, table: Table, fetch: Fetch) -> Blob | None:
+    def fill(self, key: str, table: Table, fetch: Fetch) -> ReadableBlob | None:
         """Keep a Blob whose content ``fetch`` gives; None where it cannot be kept."""
         with self._locked(key, table.size):
             kept = self.open(key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import stat
 from collections.abc import Iterator
@@ -54,6 +55,13 @@ class OpenFile:
             at += len(piece)
             yield piece
         self.check_unchanged()
+
+    def mapped(self) -> memoryview:
+        """Its bytes, at least one, as the file system has them."""
+        try:
+            return memoryview(mmap.mmap(self.fd, len(self), access=mmap.ACCESS_READ))
+        except (OSError, ValueError) as error:
+            raise _unreadable(self.path, OSError(str(error))) from error
 
     def sample(self, start: int, length: int) -> bytes:
         """Some of its bytes."""

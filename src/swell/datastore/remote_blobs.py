@@ -28,6 +28,7 @@ from swell.datastore.object_store import (
 from swell.errors import StoreError
 
 if TYPE_CHECKING:
+    from swell.datastore.blobs import ReadableBlob
     from swell.datastore.cache import BlobCache
 
 HEAD_BYTES = 256 * 1024
@@ -86,10 +87,9 @@ class RemoteBlob:
 
     def sections(self) -> list[memoryview]:
         """The content of all sections, to be written to privately."""
-        if self._cache is not None and self._cache.takes(self.table):
-            kept = self._cache.fill(self._key, self.table, self.fetch)
-            if kept is not None:
-                return kept.sections()
+        kept = self._kept()
+        if kept is not None:
+            return kept.sections()
         content = [
             anonymous_memory(section.size) if section.size else memoryview(bytearray())
             for section in self.table.sections
@@ -137,6 +137,16 @@ class RemoteBlob:
         self._fetch(wanted, keep)
         return result
 
+    def pieces(self, index: int) -> Iterator[memoryview]:
+        """The content of a section, piece by piece."""
+        kept = self._kept()
+        if kept is not None:
+            yield from kept.pieces(index)
+            return
+        size = self.table.sections[index].size
+        for start in range(0, size, CHUNK_BYTES):
+            yield self.read(index, start, min(CHUNK_BYTES, size - start))
+
     def verify(self) -> None:
         """Read and hash all content; keeps nothing of it."""
         self.fetch(lambda piece, data: None)
@@ -144,6 +154,12 @@ class RemoteBlob:
     def fetch(self, place: Place) -> None:
         """Give the content of every chunk, checked, to ``place``, on several threads."""
         self._fetch(pieces_of(self.table), place)
+
+    def _kept(self) -> ReadableBlob | None:
+        """The Blob in the cache, fetched now if it is not there; None where it cannot be."""
+        if self._cache is None or not self._cache.takes(self.table):
+            return None
+        return self._cache.fill(self._key, self.table, self.fetch)
 
     def _fetch(self, pieces: Iterable[Piece], place: Place) -> None:
         missing = []

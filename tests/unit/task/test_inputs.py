@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy
 import pytest
 
-from swell.datastore.local import LocalStorage
 from swell.datastore.packs import write_pack
 from swell.errors import InternalError
 from swell.model.job import Inputs, Opened
 from swell.model.record import Items, Record
 from swell.model.wire import decode_ref, encode
+from swell.session.datastores import Datastores
 from swell.session.task_store import TaskStore
+from swell.settings import load_settings
 from swell.task.inputs import JoinInputs
 
 
@@ -21,7 +22,7 @@ class CountingStore(TaskStore):
     """Counts what is loaded one by one and together."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(LocalStorage(folder), "flow.py")
+        super().__init__(Datastores(folder, None, load_settings({}), None), "flow.py")
         self.loads: list[int] = []
 
     def load(self, ref):
