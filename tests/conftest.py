@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+import swell.session.notebook  # noqa: F401  # installs the client's own opener
+from swell.client.access import ACCESS
 from tests.servers import postgres, seaweedfs
 from tests.servers.seaweedfs import SeaweedFs
 
@@ -19,6 +21,14 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("steady")
+
+
+@pytest.fixture(autouse=True)
+def client_looks_where_it_did() -> Iterator[None]:
+    """Whatever a test lets the client of this process look at, the next one finds as before."""
+    before = {**vars(ACCESS), "_open": dict(ACCESS._open)}
+    yield
+    vars(ACCESS).update(before)
 
 
 @pytest.fixture(scope="session")
