@@ -39,7 +39,7 @@ class KernelFlow(FlowSpec):
             subprocess.run(
                 [self.compiler, "-O2", "-shared", "-fPIC", source, "-o", library], check=True
             )
-            self.library = library.read_bytes()
+            self.binary = library.read_bytes()
         self.bands = [1.2 - band * 0.3 for band in range(8)]  # top edges, from +1.2i to -1.2i
         self.next(self.render, foreach="bands")
 
@@ -48,7 +48,7 @@ class KernelFlow(FlowSpec):
         pixel = 3.0 / self.width
         self.times = numpy.empty((round(0.3 / pixel), self.width), dtype=numpy.int32)
         with tempfile.NamedTemporaryFile(suffix=".so") as file:
-            file.write(self.library)
+            file.write(self.binary)
             file.flush()
             kernel = ctypes.CDLL(file.name)
             kernel.escape_times(

@@ -27,7 +27,7 @@ class Case(NamedTuple):
     script: str
     fresh_because: str
     found: list[Any] | None
-    library: str = ""
+    package: str = ""
 
 
 CASES = [
@@ -70,8 +70,8 @@ def server() -> Iterator[str]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.script)
 def test_a_script_takes_the_path_that_suits_what_it_did_before_its_flow(case, tmp_path, server):
-    if case.library and importlib.util.find_spec(case.library) is None:
-        pytest.skip(f"{case.library} is not installed")
+    if case.package and importlib.util.find_spec(case.package) is None:
+        pytest.skip(f"{case.package} is not installed")
     script = SCRIPTS / f"{case.script}.py"
 
     done = run(script, "run", store=tmp_path, ISOLATION_TEST_SERVER=server)

@@ -57,7 +57,7 @@ class Code(NamedTuple):
     ends: list[int]
     names: list[str]
 
-    def library_at(self, address: int) -> str:
+    def file_at(self, address: int) -> str:
         """The file name of the library whose code is at ``address``, or ""."""
         at = bisect_right(self.starts, address) - 1
         return self.names[at] if at >= 0 and address < self.ends[at] else ""
@@ -154,7 +154,7 @@ def find_owner(addresses: list[int], code: Code) -> str:
     """
     owner = "unknown"
     for address in addresses:
-        library = code.library_at(address)
+        library = code.file_at(address)
         if library and not library.startswith(_RUNTIME):
             owner = owner_of_library(library)
             if owner != "python":
