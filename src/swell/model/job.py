@@ -6,6 +6,7 @@ import enum
 
 import msgspec
 
+from swell.model.batch import BatchOptions
 from swell.model.cause import Evidence
 from swell.model.ids import JobId
 from swell.model.record import ItemRef, Items, Usage
@@ -20,7 +21,8 @@ class StepPlan(msgspec.Struct, frozen=True):
     times ``retry_backoff`` for each further one; None leaves it to the backend.
     ``uncounted_attempts`` bounds repeats that are nobody's fault (host lost, spot, image);
     0 forbids them.
-    ``fresh_because`` forces a fresh interpreter and says why.
+    ``fresh_because`` forces a fresh interpreter and says why. ``batch`` is what only AWS
+    Batch understands.
     """
 
     step: str
@@ -34,6 +36,7 @@ class StepPlan(msgspec.Struct, frozen=True):
     timeout_s: float | None = None
     fresh_because: str | None = None
     warnings: tuple[str, ...] = ()
+    batch: BatchOptions | None = None
 
 
 class Frame(msgspec.Struct, frozen=True, array_like=True):
