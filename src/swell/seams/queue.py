@@ -1,4 +1,4 @@
-"""All that a batch system must provide; grouping, windows, results and logs are built on it once."""
+"""All that a batch system must provide; grouping, results and logs are built on it once."""
 
 from __future__ import annotations
 
