@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from blake3 import blake3
@@ -13,7 +12,7 @@ from blake3 import blake3
 from swell.datastore.blob_format import CHUNK_BYTES, RAW, Chunk
 
 if TYPE_CHECKING:
-    pass
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 Piece = bytes | memoryview
 _T = TypeVar("_T")
@@ -85,6 +84,9 @@ class Crew:
     def submit(self, work: Callable[..., _T], *arguments: object) -> Future[_T]:
         """Do ``work`` in a thread."""
         if self._pool is None:
+            # Late: it costs 15 ms to import, and content of a few chunks does not need it.
+            from concurrent.futures import ThreadPoolExecutor
+
             self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="swell-chunk")
         return self._pool.submit(work, *arguments)
 
