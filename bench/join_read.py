@@ -6,18 +6,19 @@ import statistics
 import sys
 import time
 
-from swell.datastore.local import LocalStorage
 from swell.datastore.packs import write_pack
 from swell.model.job import Inputs, Opened
 from swell.model.record import Items, Record
 from swell.model.wire import encode
+from swell.session.datastores import Datastores
 from swell.session.task_store import TaskStore
+from swell.settings import Settings
 from swell.task.inputs import JoinInputs
 
 COUNT, TIMES = 10_000, 5
 
 folder = sys.argv[1]
-store = TaskStore(LocalStorage(folder), "flow.py")
+store = TaskStore(Datastores(folder, None, Settings(), None), "flow.py")
 records = [
     encode(Record(store.save({"x": number, "name": f"task {number}", "scores": [1.0, 2.0]})))
     for number in range(COUNT)

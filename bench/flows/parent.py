@@ -30,7 +30,10 @@ class ParentFlow(FlowSpec):
     @step
     def work(self):
         self.total = float(self.x.sum()) if self.touch else 0.0
-        self.own, self.shared = pss_mb("Pss_Anon:"), pss_mb("Pss_File:")
+        # A look costs as much as a fourth of the sum: four tasks of the hundred tell enough.
+        looks = self.index < 4
+        self.own = pss_mb("Pss_Anon:") if looks else 0.0
+        self.shared = pss_mb("Pss_File:") if looks else 0.0
         self.next(self.join)
 
     @step
