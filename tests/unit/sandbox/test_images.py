@@ -55,5 +55,5 @@ def test_an_image_is_made_once(tmp_path: Path) -> None:
 def test_a_missing_image_is_missing_the_second_time_too(tmp_path: Path) -> None:
     images = Images(tmp_path, search_path=str(tmp_path))
     for _ in range(2):
-        with pytest.raises(ImageMissing, match="manifest for python:2.7 not found"):
+        with pytest.raises(ImageMissing, match=r"manifest for python:2\.7 not found"):
             images.search_path("python:2.7")
