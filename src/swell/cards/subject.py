@@ -86,7 +86,9 @@ def shown_value(name: str, value: object) -> Shown:
 
 def shown_ref(name: str, ref: ArtifactRef) -> Shown:
     """A value that stays in the store: its recorded preview is enough."""
-    return Shown(name, ref.type, lambda: f"<code>{escape(ref.preview)}</code>", is_new=False)
+    text = escape(ref.preview)
+    html = f'<pre class="repr">{text}</pre>' if "\n" in text else f"<code>{text}</code>"
+    return Shown(name, ref.type, lambda: html, is_new=False)
 
 
 def _artifacts(task: TaskContext, parameters: Any) -> tuple[Shown, ...]:

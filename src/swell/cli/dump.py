@@ -178,8 +178,10 @@ class _Texts:
     def of(self, ref: ArtifactRef, room: int) -> _Value:
         """The value of ``ref``; a note is cut to ``room`` columns."""
         if ref.size > self._max_value_size:
-            note = f"larger than {self._max_value_size:,} bytes: {one_line(ref.preview)}"
-            return _Value(cut(note, room), is_note=True)
+            note = f"larger than {self._max_value_size:,} bytes: {one_line(ref.preview_line)}"
+            details = _preview(ref).splitlines()[1:]
+            width = self._page - 4 if details else room
+            return _Value("\n".join(cut(line, width) for line in (note, *details)), is_note=True)
         found = self._known.get(ref)
         if found is None:
             found = self._load(ref)
@@ -194,10 +196,14 @@ class _Texts:
                 return _Value(repr(value))
             return _Value(pprint.pformat(value, width=self._page - 4))
         except StoreError as error:
-            return _Value(f"{one_line(ref.preview)}\nnot loaded: {error}", is_note=True)
+            return _Value(f"{_preview(ref)}\nnot loaded: {error}", is_note=True)
         except Exception as error:
             # What the user's class raises in its own __setstate__ or __repr__.
-            return _Value(f"{one_line(ref.preview)}\ncannot be shown: {error!r}", is_note=True)
+            return _Value(f"{_preview(ref)}\ncannot be shown: {error!r}", is_note=True)
+
+
+def _preview(ref: ArtifactRef) -> str:
+    return "\n".join(map(one_line, ref.preview.splitlines()))
 
 
 # --- as a file -------------------------------------------------------------------------

@@ -100,7 +100,7 @@ def _parameter_lines(looking: Looking, stores: LocalStores, run: RunFact) -> Ite
     yield ""
     yield looking.paint.dim("parameters and constants")
     for name, ref in refs.items():
-        value = cut(one_line(ref.preview), max(16, looking.width - width - 5))
+        value = cut(one_line(ref.preview_line), max(16, looking.width - width - 5))
         yield f"  {name}{' ' * (width - shown_width(name))}  {value}"
 
 

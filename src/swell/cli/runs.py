@@ -18,7 +18,7 @@ from swell.cli.looking import (
 from swell.cli.paths import find_path
 from swell.cli.render import count_text, duration_text, size_text
 from swell.cli.run_story import story_lines
-from swell.cli.tables import Cell, Column, table_lines
+from swell.cli.tables import Cell, Column, cut, one_line, table_lines
 from swell.client.query import no_flow
 from swell.errors import NotFound
 from swell.model.facts import RunFact, RunStatus, StoredRecord
@@ -83,7 +83,8 @@ def artifacts_command(ctx: click.Context) -> click.Command:
         ],
         callback=_artifacts,
         help="List artifacts by name, type, size and preview, loading none (PATH: "
-        "run[/step[/task]]; without it the latest run).",
+        "run[/step[/task]]; without it the latest run). Of one task, frames, arrays and models "
+        "are shown in detail.",
     )
 
 
@@ -198,6 +199,8 @@ def _artifacts(ctx: click.Context, /, path: str | None, private: bool) -> None:
         whole = len(of_step) == 1 or found.step is not None
         make = _one_by_one if whole else _together
         looking.print(make(looking, of_step, private=private))
+        if len(of_step) == 1 and found.step is not None:
+            looking.print(_details(looking, of_step[0], private=private))
 
 
 def _one_by_one(looking: Looking, records: Sequence[StoredRecord], *, private: bool) -> list[str]:
@@ -216,7 +219,7 @@ def _one_by_one(looking: Looking, records: Sequence[StoredRecord], *, private: b
             Cell(name, paint.bold),
             ref.type,
             size_text(ref.size),
-            ref.preview,
+            ref.preview_line,
         ]
         for record in records
         for name, ref in _shown(record, private=private)
@@ -224,6 +227,15 @@ def _one_by_one(looking: Looking, records: Sequence[StoredRecord], *, private: b
     if len(records) == 1:
         columns, rows = columns[1:], [row[1:] for row in rows]
     return table_lines(columns, rows, looking.width, heading=paint.dim)
+
+
+def _details(looking: Looking, record: StoredRecord, *, private: bool) -> Iterator[str]:
+    """What previews say beyond their first line."""
+    for name, ref in _shown(record, private=private):
+        _, *details = ref.preview.splitlines()
+        if details:
+            yield from ("", looking.paint.bold(name))
+            yield from (cut(one_line(line), looking.width) for line in details)
 
 
 def _together(looking: Looking, records: Sequence[StoredRecord], *, private: bool) -> list[str]:
@@ -260,7 +272,7 @@ def _stored_bytes(refs: Iterable[ArtifactRef]) -> int:
 
 
 def _few_values(refs: Sequence[ArtifactRef]) -> str:
-    different = dict.fromkeys(ref.preview for ref in refs)
+    different = dict.fromkeys(ref.preview_line for ref in refs)
     few = list(different)[:4]
     if len(different) == 1:
         return few[0]

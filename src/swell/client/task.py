@@ -115,7 +115,8 @@ class DataArtifact(Pathed["DataArtifact"]):
 
     @property
     def preview(self) -> str:
-        """The value in a few words, known without loading it."""
+        """The value in a few words, known without loading it; of arrays, frames and models in
+        several lines, the first of which can stand alone."""
         return self._ref.preview
 
     @property

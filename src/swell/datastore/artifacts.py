@@ -11,8 +11,9 @@ from blake3 import blake3
 
 from swell.datastore.blobs import Blobs
 from swell.datastore.changes import Known
-from swell.datastore.previews import preview, type_name
+from swell.datastore.previews import preview
 from swell.datastore.serializers import Serialized, deserialize, joined, serialize
+from swell.datastore.short_texts import type_name
 from swell.datastore.streamed import Buffer
 from swell.errors import StoreError
 from swell.model.record import INLINE_RECORD_BYTES, INLINE_VALUE_BYTES, ArtifactRef

@@ -17,7 +17,6 @@ import msgspec
 from swell.datastore.blob_format import damaged
 from swell.datastore.blob_writer import BlobWriter
 from swell.datastore.blobs import Blobs, ReadableBlob
-from swell.datastore.previews import preview, type_name
 from swell.datastore.serializers import (
     BY_REFERENCE,
     Serialized,
@@ -25,6 +24,7 @@ from swell.datastore.serializers import (
     joined,
     serialize,
 )
+from swell.datastore.short_texts import preview_line, type_name
 from swell.datastore.streamed import Buffer, Content
 from swell.errors import FlowError, TooManyItems
 from swell.model.record import INLINE_RECORD_BYTES, INLINE_VALUE_BYTES, ItemRef, Items
@@ -160,7 +160,7 @@ def _iterator(iterable: Iterable[object], name: str) -> Iterator[object]:
     except TypeError as error:
         raise FlowError(
             f"A foreach needs several items, and '{name}' is one {type_name(iterable)}: "
-            f"{preview(iterable)}.",
+            f"{preview_line(iterable)}.",
             remedy=f"Make '{name}' a list, a range, or anything else that can be iterated over.",
         ) from error
 
@@ -187,8 +187,8 @@ def _serialized(
 
 
 def _text(value: object) -> str:
-    text = value if isinstance(value, str) else preview(value)
-    text = text if text.isprintable() else preview(value)
+    text = value if isinstance(value, str) else preview_line(value)
+    text = text if text.isprintable() else preview_line(value)
     return text if len(text) <= _TEXT_CHARS else text[: _TEXT_CHARS - 1] + "…"
 
 

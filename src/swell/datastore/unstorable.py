@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from swell.datastore.previews import preview, type_name
+from swell.datastore.short_texts import preview_line, type_name
 from swell.errors import UnstorableArtifact
 
 _TRIALS = 2000
@@ -146,7 +146,7 @@ def _state(value: object) -> object:
 
 
 def _short(value: object) -> str:
-    text = preview(value)
+    text = preview_line(value)
     return text if len(text) <= 40 else text[:39] + "…"
 
 

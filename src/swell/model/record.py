@@ -32,6 +32,18 @@ class ArtifactRef(msgspec.Struct, frozen=True, array_like=True):
     store: str | None = None
     files: tuple[str, ...] = ()
 
+    @property
+    def preview_line(self) -> str:
+        """The first line of the preview, for tables."""
+        return self.preview.partition("\n")[0]
+
+    def handed_on(self) -> ArtifactRef:
+        """The same artifact in the Record of a task that only hands it on: the details of the
+        preview stand in the Record of the task that made it, not in those of thousands after."""
+        if "\n" not in self.preview:
+            return self
+        return msgspec.structs.replace(self, preview=self.preview_line)
+
 
 class CardRef(msgspec.Struct, frozen=True, array_like=True):
     """A rendered card: a Blob of self-contained HTML, ``hash`` its SHA-1 for people to type.

@@ -301,7 +301,8 @@ class _Attempt:
             if store.changed(ref, value):
                 new[name] = value
         inline_bytes = CHILD_INLINE_BYTES if opens_foreach else None
-        refs = {**self.door.available, **store.save(new, inline_bytes=inline_bytes)}
+        given = {name: ref.handed_on() for name, ref in self.door.available.items()}
+        refs = {**given, **store.save(new, inline_bytes=inline_bytes)}
         if not opens_foreach:
             return refs
         return {
