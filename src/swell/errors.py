@@ -11,7 +11,7 @@ SwellError                          root: cause, then remedy
 │   ├── NotFound  InvalidPathspec  NamespaceMismatch
 │   └── TaggingError  UnknownUser  CommandException
 ├── StoreError                      data or metadata cannot be read or written
-│   ├── DataMissing  DataDamaged  UnstorableArtifact  StoreFull
+│   ├── DataMissing  DataDamaged  UnstorableArtifact  StoreFull  Untrusted
 │   └── MetadataError
 ├── ComputeError                    a backend failed; often retryable
 │   └── JobKilled
@@ -268,6 +268,24 @@ class UnstorableArtifact(StoreError):
     """A value cannot be stored; names attribute, type and the part that resists."""
 
     headline = "Cannot store artifact"
+
+
+class Untrusted(StoreError):
+    """A stored value names something that SWELL_UNPICKLE refuses.
+
+    ``tail`` says what of; ``located`` puts in front of it which value that is.
+    """
+
+    headline = "Not trusted"
+
+    def __init__(self, tail: str = "", *, remedy: str = "") -> None:
+        super().__init__(f"A stored value {tail}", remedy=remedy)
+        self.tail = tail
+
+    def located(self, where: str) -> Untrusted:
+        """The same error about the value that ``where`` names."""
+        self.message = f"{where} {self.tail}"
+        return self
 
 
 class StoreFull(StoreError):

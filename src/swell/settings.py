@@ -100,6 +100,21 @@ SETTINGS: tuple[Setting, ...] = (
         "The size of that cache in GB; what was not used for longest goes first. 0: no cache.",
     ),
     Setting(
+        "unpickle",
+        "SWELL_UNPICKLE",
+        None,
+        "What stored values may load: `own` (what the script's folder defines, plain Python and "
+        "data packages), `allow-list` (that, and what SWELL_UNPICKLE_ALLOW names). Unset: "
+        "everything.",
+    ),
+    Setting(
+        "unpickle_allow",
+        "SWELL_UNPICKLE_ALLOW",
+        None,
+        "Packages, modules and names for `allow-list`, separated by commas: "
+        "`sklearn,mypkg.models.Net`.",
+    ),
+    Setting(
         "home",
         "SWELL_HOME",
         _DEFAULT_HOME,
@@ -174,6 +189,8 @@ class Settings(msgspec.Struct, frozen=True):
     store_retries: str = "6"
     cache: str = "~/.cache/swell"
     cache_gb: str = "20"
+    unpickle: str | None = None
+    unpickle_allow: str | None = None
     home: str = _DEFAULT_HOME
     profile: str | None = None
     user: str | None = None

@@ -13,7 +13,7 @@ from swell.cli.paths import Found, find_path
 from swell.cli.render import size_text
 from swell.cli.tables import cut, one_line, shown_width
 from swell.client.derived import DERIVED, derived_ref
-from swell.errors import CommandException, StoreError
+from swell.errors import CommandException, StoreError, Untrusted
 from swell.model.facts import RunStatus, TaskFact
 from swell.model.record import ArtifactRef, Outcome
 from swell.session.reading import LocalStores
@@ -219,12 +219,15 @@ def _write(
     import pickle
 
     run = found.run.id.number
-    values: dict[str, dict[str, Any]] = {
-        f"{run}/{fact.created.step}/{fact.created.task}": {
-            name: stores.load(ref) for name, ref in refs.items()
-        }
-        for fact, refs in tasks
-    }
+    values: dict[str, dict[str, Any]] = {}
+    for fact, refs in tasks:
+        path = f"{run}/{fact.created.step}/{fact.created.task}"
+        loaded = values[path] = {}
+        for name, ref in refs.items():
+            try:
+                loaded[name] = stores.load(ref)
+            except Untrusted as error:
+                raise error.located(f"Artifact {path}/{name}") from None
     try:
         with open(file, "wb") as out:
             pickle.dump(values, out, protocol=pickle.HIGHEST_PROTOCOL)

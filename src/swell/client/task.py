@@ -20,7 +20,7 @@ from swell.client.query import (
 )
 from swell.client.task_data import TaskData
 from swell.client.whereabouts import load_of_run
-from swell.errors import ExceptionWrapper, NotFound
+from swell.errors import ExceptionWrapper, NotFound, Untrusted
 from swell.model.facts import AttemptFact, RunFact, StoredRecord, TaskFact
 from swell.model.ids import PARAMETERS_STEP, JobId, PathSpec, RunId
 from swell.model.record import ArtifactRef, Outcome
@@ -92,7 +92,10 @@ class DataArtifact(Pathed["DataArtifact"]):
     @property
     def data(self) -> Any:
         """The value, loaded now. Raises StoreError."""
-        return self._task._load(self._ref)
+        try:
+            return self._task._load(self._ref)
+        except Untrusted as error:
+            raise error.located(f"Artifact {self.pathspec}") from None
 
     @property
     def sha(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from swell.errors import Untrusted
 from swell.model.record import ArtifactRef
 
 
@@ -23,7 +24,10 @@ class TaskData:
         if name not in refs:
             path = self.__dict__.get("_path", "?")
             raise AttributeError(f"Task {path} has no artifact '{name}'.")
-        return self._load(refs[name])
+        try:
+            return self._load(refs[name])
+        except Untrusted as error:
+            raise error.located(f"Artifact {self._path}/{name}") from None
 
     def __contains__(self, name: object) -> bool:
         return name in self._refs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from blake3 import blake3
@@ -18,6 +18,9 @@ from swell.datastore.streamed import Buffer
 from swell.errors import StoreError
 from swell.model.record import INLINE_RECORD_BYTES, INLINE_VALUE_BYTES, ArtifactRef
 from swell.seams.storage import MappingStorage, Storage
+
+if TYPE_CHECKING:
+    from swell.datastore.trust import Trust
 
 _FROZEN = frozenset(
     {
@@ -63,7 +66,7 @@ class Artifacts:
 
     A reference without a store is to a Blob in ``home``, the store folder beside the
     metadata; None: ``storage`` is that. ``open_store`` opens the store that a reference
-    names where it is another one.
+    names where it is another one. ``trust`` says what values may load; None: everything.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class Artifacts:
         script: str = "",
         home: Storage | None = None,
         open_store: OpenStore | None = None,
+        trust: Trust | None = None,
     ) -> None:
         self._storage = storage
         self._blobs = Blobs(storage)
@@ -81,6 +85,7 @@ class Artifacts:
         """What references to saved Blobs name as their store."""
         self._script = script
         self._open_store = open_store
+        self._trust = trust
 
     def save(self, values: Mapping[str, object]) -> dict[str, ArtifactRef]:
         """Store ``values`` by name: small ones inline, 64 kB together, others as Blobs.
@@ -119,13 +124,15 @@ class Artifacts:
     def load(self, ref: ArtifactRef) -> Any:
         """The value; large buffers in it map the store, and may be written to privately.
 
-        Raises DataMissing when the Blob or a class is not there, StoreError when damaged.
+        Raises DataMissing when the Blob or a class is not there, Untrusted for what may not
+        be loaded, StoreError when damaged.
         """
         blobs = self._blobs_of(ref.store)
+        trust = self._trust
         if ref.inline is not None:
-            return deserialize(ref.inline, (), ref.encoding, self._script, blobs)
+            return deserialize(ref.inline, (), ref.encoding, self._script, blobs, trust)
         stream, *buffers = blobs.open(_key(ref)).sections()
-        return deserialize(stream, buffers, ref.encoding, self._script, blobs)
+        return deserialize(stream, buffers, ref.encoding, self._script, blobs, trust)
 
     def load_many(self, refs: Sequence[ArtifactRef]) -> list[Any]:
         """The values of ``refs`` in order, those of a far store read side by side."""

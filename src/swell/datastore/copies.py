@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from swell.datastore.os_errors import store_error
+from swell.errors import StoreError
 
 if TYPE_CHECKING:
     from swell.datastore.blobs import Blobs
@@ -55,6 +56,8 @@ def copy_out(
     """Write ``files`` below a folder of this process and return the path of ``name`` there:
     the only file or, with ``empty`` folders, the folder of all. Raises StoreError.
     """
+    for one in (name, *(empty or ()), *(file.name for file in files)):
+        _check_inside(one)
     outer = _new_folder(blobs)
     target = os.path.join(outer, name or "file")
     folders = [target] if empty is not None else []
@@ -76,6 +79,15 @@ def copy_out(
     except OSError as error:
         raise store_error(error, "writing to", outer) from error
     return target
+
+
+def _check_inside(name: str) -> None:
+    # Swell stores no such names: somebody else wrote the value.
+    if os.path.isabs(name) or ".." in name.split("/") or "\0" in name:
+        raise StoreError(
+            f"A stored file is named {name!r}, which leads out of the folder it belongs to.",
+            remedy="Find out who wrote it, and who can write to the store.",
+        )
 
 
 def _new_folder(blobs: Blobs) -> str:

@@ -10,7 +10,7 @@ import zlib
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -29,6 +29,9 @@ from swell.datastore.streamed import Buffer, Content
 from swell.errors import FlowError, TooManyItems
 from swell.model.record import INLINE_RECORD_BYTES, INLINE_VALUE_BYTES, ItemRef, Items
 from swell.seams.storage import Storage
+
+if TYPE_CHECKING:
+    from swell.datastore.trust import Trust
 
 TEXTS_MAX = 1000
 """So many items get a text at the split; others when ``item_text`` is asked."""
@@ -88,19 +91,22 @@ def store_items(
     return StoredItems(items, len(inline), tuple(texts_so_far))
 
 
-def load_item(storage: Storage, ref: ItemRef, *, script: str = "") -> Any:
+def load_item(
+    storage: Storage, ref: ItemRef, *, script: str = "", trust: Trust | None = None
+) -> Any:
     """The value of one item; of a Blob only that item is read.
 
-    Raises DataMissing when the Blob or a class is not there, StoreError when damaged.
+    Raises DataMissing when the Blob or a class is not there, Untrusted for what ``trust``
+    refuses, StoreError when damaged.
     """
     blobs = Blobs(storage)
     if ref.inline is not None:
-        return deserialize(ref.inline, script=script, blobs=blobs)
+        return deserialize(ref.inline, script=script, blobs=blobs, trust=trust)
     if ref.key is None:
         return ref.number
     blob = blobs.open(ref.key)
     stream, buffers = _read_item(blob, ref)
-    return deserialize(stream, buffers, blob.table.encoding, script, blobs)
+    return deserialize(stream, buffers, blob.table.encoding, script, blobs, trust)
 
 
 def item_text(storage: Storage, ref: ItemRef) -> str:

@@ -15,10 +15,11 @@ import msgspec
 from swell.datastore.rebuild import BOUND
 from swell.datastore.reducers import Reducers
 from swell.datastore.streamed import OUT_OF_BAND_BYTES, Buffer, Content
-from swell.errors import DataMissing, StoreError, SwellError
+from swell.errors import DataMissing, StoreError, SwellError, Untrusted
 
 if TYPE_CHECKING:
     from swell.datastore.blobs import Blobs
+    from swell.datastore.trust import Trust
 
 BY_REFERENCE = "pickle"
 BY_VALUE = f"cloudpickle-{sys.version_info[0]}.{sys.version_info[1]}"
@@ -96,12 +97,13 @@ def deserialize(
     encoding: str = BY_REFERENCE,
     script: str = "",
     blobs: Blobs | None = None,
+    trust: Trust | None = None,
 ) -> Any:
     """The value; ``buffers`` become its memory, uncopied.
 
     ``script`` names the flow's file in errors, ``blobs`` is where files in it are read from.
-    Raises DataMissing for a class that cannot
-    be imported here, StoreError for bytes that do not load.
+    Without ``trust`` everything is loaded. Raises DataMissing for a class that cannot be
+    imported here, Untrusted for what ``trust`` refuses, StoreError for bytes that do not load.
     """
     if encoding not in (BY_REFERENCE, BY_VALUE):
         raise StoreError(
@@ -109,12 +111,18 @@ def deserialize(
             f"this one ({sys.version_info[0]}.{sys.version_info[1]}).",
             remedy="Read it with that version, or store it without lambdas and local classes.",
         )
+    if trust is not None and encoding == BY_VALUE:
+        trust.check_code()
     in_place = len(stream) >= _READ_IN_PLACE_BYTES
     source = _InPlace(stream) if in_place else io.BytesIO(stream)
-    unpickler = _Unpickler(source, buffers=buffers)
+    kind = _Unpickler if trust is None else _CheckingUnpickler
+    unpickler = kind(source, buffers=buffers)
     unpickler.blobs = blobs
+    unpickler.trust = trust
     try:
         return unpickler.load()
+    except Untrusted:
+        raise
     except (ImportError, AttributeError) as error:
         if unpickler.last_name is None:
             raise _unloadable(error) from error
@@ -236,6 +244,7 @@ class _Unpickler(pickle.Unpickler):
 
     last_name: tuple[str, str] | None = None
     blobs: Blobs | None = None
+    trust: Trust | None = None
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         self.last_name = (module_name, global_name)
@@ -244,6 +253,17 @@ class _Unpickler(pickle.Unpickler):
         if module_name == _REBUILD and global_name in BOUND:
             return functools.partial(found, self.blobs)
         return found
+
+
+class _CheckingUnpickler(_Unpickler):
+    """Asks ``trust`` before a name is imported, and once more when it is found."""
+
+    def find_class(self, module_name: str, global_name: str, /) -> Any:
+        trust = self.trust
+        assert trust is not None
+        trust.check_name(module_name, global_name)
+        found = super().find_class(module_name, global_name)
+        return trust.checked(module_name, global_name, found)
 
 
 def _not_importable(module: str, name: str, script: str, error: Exception) -> DataMissing:

@@ -12,6 +12,7 @@ from swell.settings import Settings
 if TYPE_CHECKING:
     from swell.datastore.artifacts import Artifacts
     from swell.datastore.cache import BlobCache, CachedStorage
+    from swell.datastore.trust import Trust
     from swell.model.record import ItemRef
     from swell.seams.storage import Storage
 
@@ -84,11 +85,25 @@ class Datastores:
         return found
 
     def artifacts(self, script: str) -> Artifacts:
-        """Saves into the own store, loads from all."""
+        """Saves into the own store, loads from all. Raises UsageError for settings that
+        cannot be."""
         from swell.datastore.artifacts import Artifacts
 
         home = None if self.url is None else self.home
-        return Artifacts(self.own, script=script, home=home, open_store=self.open)
+        return Artifacts(
+            self.own, script=script, home=home, open_store=self.open, trust=self.trust(script)
+        )
+
+    def trust(self, script: str) -> Trust | None:
+        """What values may load in the flow of ``script``; None: everything.
+
+        Raises UsageError for a setting that cannot be.
+        """
+        if self._settings.unpickle is None:
+            return None
+        from swell.datastore.trust import trust_of
+
+        return trust_of(self._settings.unpickle, self._settings.unpickle_allow, script)
 
     def item_text(self, ref: ItemRef) -> str:
         """A short text of one foreach item, without running code of its classes."""

@@ -19,6 +19,7 @@ class TaskStore:
         self._stores = stores
         self._script = script
         self._artifacts = stores.artifacts(script)
+        self._trust = stores.trust(script)
         self._keys: list[str] = []
 
     @property
@@ -76,7 +77,9 @@ class TaskStore:
 
     def load_item(self, ref: ItemRef) -> object:
         """One item of a foreach."""
-        value: object = load_item(self._stores.of(ref.store), ref, script=self._script)
+        value: object = load_item(
+            self._stores.of(ref.store), ref, script=self._script, trust=self._trust
+        )
         return value
 
     def open_pack(self, path: str) -> Sequence[bytes]:

@@ -9,10 +9,11 @@ from swell.errors import (
     DataMissing,
     MissingInMergeArtifactsException,
     UnhandledInMergeArtifactsException,
+    Untrusted,
 )
 from swell.model.job import Frame, Launch
 from swell.model.record import ArtifactRef
-from swell.task.inputs import Loader, refs_of
+from swell.task.inputs import Loader, load_item, refs_of
 
 
 class Comparer(Loader, Protocol):
@@ -53,11 +54,18 @@ class TaskDoor:
     def input(self) -> object:
         """Item of the innermost foreach; None outside."""
         stack = self._launch.stack
-        return self._store.load_item(stack[-1].item) if stack else None
+        return load_item(self._store, stack[-1]) if stack else None
 
     def load(self, name: str) -> object:
         """The artifact ``name`` that was handed to this step. KeyError if there is none."""
-        return self._store.load(self.available[name])
+        try:
+            return self._store.load(self.available[name])
+        except Untrusted as error:
+            parents = self._launch.inputs.tasks
+            is_own = len(parents) == 1 and name not in self._read_only
+            raise error.located(
+                f"Artifact {parents[0]}/{name}" if is_own else f"'{name}'"
+            ) from None
 
     def names(self) -> Iterable[str]:
         """Names of all artifacts that were handed to this step."""
@@ -75,7 +83,7 @@ class TaskDoor:
 
     def _value_of(self, frame: Frame) -> object:
         try:
-            return self._store.load_item(frame.item)
+            return load_item(self._store, frame)
         except DataMissing:
             return None
 

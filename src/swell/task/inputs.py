@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
-from swell.errors import SwellError
+from swell.errors import SwellError, Untrusted
 from swell.model.job import Frame, Inputs
 from swell.model.record import ArtifactRef, ItemRef, Record
 from swell.model.wire import decode_record, decode_ref
@@ -43,7 +43,10 @@ class Input:
         ref = _refs_of(self).get(name)
         if ref is None:
             raise no_artifact(self.__task, name, self.__flow)
-        value = self.__loader.load(ref)
+        try:
+            value = self.__loader.load(ref)
+        except Untrusted as error:
+            raise error.located(f"Artifact {self.__task}/{name}") from None
         self.__dict__[name] = value
         return value
 
@@ -55,12 +58,12 @@ class Input:
     @property
     def input(self) -> object:
         """Item of the innermost foreach; None outside."""
-        return self.__loader.load_item(self.__stack[-1].item) if self.__stack else None
+        return load_item(self.__loader, self.__stack[-1]) if self.__stack else None
 
     def foreach_stack(self) -> list[tuple[int, int, object]]:
         """(index, number of splits, value) of each foreach, outermost first."""
         return [
-            (frame.index, frame.num_splits, self.__loader.load_item(frame.item))
+            (frame.index, frame.num_splits, load_item(self.__loader, frame))
             for frame in self.__stack
         ]
 
@@ -77,6 +80,15 @@ class Input:
         if self.__record is None:
             self.__record = decode_record(self.__encoded)
         return self.__record
+
+
+def load_item(loader: Loader, frame: Frame) -> object:
+    """The item of one foreach around a task. Raises StoreError."""
+    try:
+        return loader.load_item(frame.item)
+    except Untrusted as error:
+        where = f"Item {frame.index} of the foreach over '{frame.var}' in step '{frame.step}'"
+        raise error.located(where) from None
 
 
 def _refs_of(one: Input) -> Mapping[str, ArtifactRef]:
@@ -166,7 +178,11 @@ class JoinInputs:
             if ref is None:
                 raise no_artifact(self.__inputs.tasks[position], name, self.__flow)
             wanted.append((position, ref))
-        loaded = self.__loader.load_many([ref for _, ref in wanted])
+        try:
+            loaded = self.__loader.load_many([ref for _, ref in wanted])
+        except Untrusted:
+            # One by one, to say which.
+            loaded = [getattr(self[position], name) for position, _ in wanted]
         for (position, _), value in zip(wanted, loaded, strict=True):
             found[position] = value
         return found
