@@ -76,6 +76,44 @@ SETTINGS: tuple[Setting, ...] = (
         "`virtual` for Amazon's own endpoints, else `path`.",
     ),
     Setting(
+        "aws_credentials_file",
+        "SWELL_AWS_CREDENTIALS_FILE",
+        None,
+        "Keys for S3, Batch and Logs, in the format of `~/.aws/credentials`. Set: its profile "
+        "`default`, or SWELL_S3_PROFILE, goes before keys in the environment, and `~/.aws` is "
+        "not read.",
+    ),
+    Setting(
+        "aws_region",
+        "SWELL_AWS_REGION",
+        None,
+        "The region of Batch and Logs. Unset: AWS_REGION, then the profile's.",
+    ),
+    Setting(
+        "batch_endpoint_url",
+        "SWELL_BATCH_ENDPOINT_URL",
+        None,
+        "The endpoint of a service that stands in for AWS Batch, such as the sandbox's.",
+    ),
+    Setting(
+        "batch_queue",
+        "SWELL_BATCH_JOB_QUEUE",
+        None,
+        "The queue of jobs for which `@batch` names none.",
+    ),
+    Setting(
+        "logs_endpoint_url",
+        "SWELL_LOGS_ENDPOINT_URL",
+        None,
+        "The endpoint of a service that stands in for CloudWatch Logs.",
+    ),
+    Setting(
+        "sandbox",
+        "SWELL_SANDBOX",
+        "~/.local/state/swell/sandbox",
+        "The folder of the sandbox: what is in its S3, its logs, and how it is reached.",
+    ),
+    Setting(
         "s3_root",
         "SWELL_S3_ROOT",
         None,
@@ -166,6 +204,8 @@ SETTINGS: tuple[Setting, ...] = (
     ),
 )
 
+SANDBOX_PROFILE = "sandbox"
+"""The profile that the sandbox writes while it is up."""
 ATTEMPT_VARIABLE = "SWELL_ATTEMPT"
 """Set by swell itself for a task in a fresh interpreter; not for users."""
 RUN_ID_VARIABLE = "SWELL_RUN_ID"
@@ -185,6 +225,12 @@ class Settings(msgspec.Struct, frozen=True):
     s3_region: str | None = None
     s3_profile: str | None = None
     s3_addressing: str = "auto"
+    aws_credentials_file: str | None = None
+    aws_region: str | None = None
+    batch_endpoint_url: str | None = None
+    batch_queue: str | None = None
+    logs_endpoint_url: str | None = None
+    sandbox: str = "~/.local/state/swell/sandbox"
     s3_root: str | None = None
     store_retries: str = "6"
     cache: str = "~/.cache/swell"
@@ -247,7 +293,11 @@ def _read_file(home: str, profile: str | None) -> dict[str, str]:
             return {}
         raise UsageError(
             f"There is no profile '{profile}': {path} does not exist.",
-            remedy=_known_profiles(folder),
+            remedy=(
+                "Start it: swell sandbox up."
+                if profile == SANDBOX_PROFILE
+                else _known_profiles(folder)
+            ),
         ) from None
     except OSError as error:
         raise UsageError(

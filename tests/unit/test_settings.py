@@ -56,3 +56,8 @@ def test_a_profile_that_is_not_there_names_those_that_are(tmp_path: Path) -> Non
     (tmp_path / "team.toml").write_text("")
     with pytest.raises(UsageError, match=r"no profile 'tema'.*Profiles there: team"):
         load_settings(in_home(tmp_path, SWELL_PROFILE="tema"))
+
+
+def test_the_profile_of_the_sandbox_says_how_to_start_it(tmp_path):
+    with pytest.raises(UsageError, match="swell sandbox up"):
+        load_settings({"SWELL_HOME": str(tmp_path), "SWELL_PROFILE": "sandbox"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -31,6 +32,7 @@ class ObjectAccess(msgspec.Struct, frozen=True):
     endpoint_url: str | None = None
     region: str | None = None
     profile: str | None = None
+    credentials_file: str | None = None
     addressing: str = "auto"
     patience: Patience = Patience()
     silence_s: float = 20.0
@@ -57,6 +59,7 @@ def access_from(settings: Settings) -> ObjectAccess:
         endpoint_url=endpoint,
         region=settings.s3_region,
         profile=settings.s3_profile,
+        credentials_file=settings.aws_credentials_file,
         addressing=settings.s3_addressing,
         patience=Patience(retries=int(settings.store_retries)),
     )
@@ -113,13 +116,18 @@ def s3_options(
 
     Keys in the environment go before a profile that nobody named in swell's settings.
     """
-    reads_profile = access.profile is not None or not (aws.has_keys or aws.has_role)
-    wanted = access.profile or aws.profile
-    profile = (
-        read_profile(aws.config_file, aws.credentials_file, wanted)
-        if reads_profile or wanted
-        else Profile()
-    )
+    if access.credentials_file is not None:
+        # A file of swell's own settings stands alone: nothing of ~/.aws mixes with it.
+        reads_profile = True
+        profile = read_profile(os.devnull, access.credentials_file, access.profile or "default")
+    else:
+        reads_profile = access.profile is not None or not (aws.has_keys or aws.has_role)
+        wanted = access.profile or aws.profile
+        profile = (
+            read_profile(aws.config_file, aws.credentials_file, wanted)
+            if reads_profile or wanted
+            else Profile()
+        )
     endpoint = access.endpoint_url or aws.endpoint_url or profile.endpoint_url
     config: dict[str, Any] = {"region": access.region or aws.region or profile.region
                               or "us-east-1"}  # fmt: skip
@@ -137,7 +145,9 @@ def s3_options(
     # Over TLS the payload is protected on its way; over plain HTTP its hash is signed.
     config["unsigned_payload"] = endpoint is None or endpoint.startswith("https://")
     provider = None
-    if reads_profile and profile.has_keys:
+    if access.credentials_file is not None and profile.has_keys:
+        provider = _keys_provider(profile)
+    elif reads_profile and profile.has_keys:
         config["access_key_id"] = profile.values["aws_access_key_id"]
         config["secret_access_key"] = profile.values.get("aws_secret_access_key", "")
         if "aws_session_token" in profile.values:
@@ -147,6 +157,16 @@ def s3_options(
     elif reads_profile and profile.needs_a_service:
         provider = _service_provider(profile)
     return config, provider
+
+
+def _keys_provider(profile: Profile) -> Callable[[], Any]:
+    """As options they would be joined by a session token of the environment."""
+    return lambda: {
+        "access_key_id": profile.values["aws_access_key_id"],
+        "secret_access_key": profile.values.get("aws_secret_access_key", ""),
+        "token": profile.values.get("aws_session_token"),
+        "expires_at": None,
+    }
 
 
 def _command_provider(command: str) -> Callable[[], Any]:

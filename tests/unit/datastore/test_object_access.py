@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from swell.datastore.aws_profile import credentials_from, read_profile
@@ -151,3 +152,21 @@ def test_no_files_are_no_profile(tmp_path):
 def test_a_setting_that_cannot_be_is_named(variable: str, value: str):
     with pytest.raises(UsageError, match=variable):
         access_from(load_settings({variable: value}))
+
+
+def test_a_credentials_file_of_the_settings_stands_alone(aws, tmp_path):
+    own = tmp_path / "own"
+    own.write_text("[default]\naws_access_key_id = OWN\naws_secret_access_key = s\n")
+    access = ObjectAccess(credentials_file=str(own))
+    config, provider = s3_options("b", access, msgspec.structs.replace(aws, has_keys=True))
+    assert config["region"] == "us-east-1"
+    assert "access_key_id" not in config
+    assert provider is not None
+    given = provider()
+    assert (given["access_key_id"], given["token"]) == ("OWN", None)
+
+
+def test_a_credentials_file_that_is_not_there_is_told(aws, tmp_path):
+    access = ObjectAccess(credentials_file=str(tmp_path / "none"))
+    with pytest.raises(UsageError, match=r"no profile 'default'"):
+        s3_options("b", access, aws)
