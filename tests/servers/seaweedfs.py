@@ -7,7 +7,15 @@ from pathlib import Path
 from swell.sandbox import seaweedfs
 from swell.sandbox.seaweedfs import Identity, program
 
-__all__ = ["KEY", "READABLE_BUCKET", "READER_KEY", "READER_SECRET", "SECRET", "SeaweedFs", "program"]
+__all__ = [
+    "KEY",
+    "READABLE_BUCKET",
+    "READER_KEY",
+    "READER_SECRET",
+    "SECRET",
+    "SeaweedFs",
+    "program",
+]
 
 KEY, SECRET = "tester", "tester-secret"
 READER_KEY, READER_SECRET = "reader", "reader-secret"
