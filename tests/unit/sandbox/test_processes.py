@@ -265,15 +265,15 @@ def test_closing_kills_what_runs_and_tells_each_end(tmp_path):
 
 
 def test_three_hundred_jobs_leave_nothing(tmp_path):
-    rig = Rig(tmp_path, open_cells(f"swell-left-{os.getpid()}"))
     before = set(os.listdir("/proc/self/fd"))
+    rig = Rig(tmp_path, open_cells(f"swell-left-{os.getpid()}"))
     for n in range(300):
         rig.start("sh", "-c", f"echo {n}; echo x > kept; exit {n % 3}", name=str(n))
     codes = [rig.end(str(n)).exit_code for n in range(300)]
     assert codes == [n % 3 for n in range(300)]
     assert [rig.printed(str(n)) for n in range(300)] == [[str(n)] for n in range(300)]
-    assert set(os.listdir("/proc/self/fd")) == before
     rig.runner.close()
+    assert set(os.listdir("/proc/self/fd")) == before
     assert list((tmp_path / "jobs").iterdir()) == []
     assert not list(Path("/sys/fs/cgroup").glob(f"*/swell-left-{os.getpid()}"))
 
