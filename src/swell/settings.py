@@ -129,7 +129,8 @@ SETTINGS: tuple[Setting, ...] = (
         "cache",
         "SWELL_CACHE",
         "~/.cache/swell",
-        "Where artifacts read from object stores are kept for the next reader on this machine.",
+        "Where artifacts read from object stores are kept for the next reader on this machine, "
+        "and what travels to remote tasks.",
     ),
     Setting(
         "cache_gb",
@@ -151,6 +152,19 @@ SETTINGS: tuple[Setting, ...] = (
         None,
         "Packages, modules and names for `allow-list`, separated by commas: "
         "`sklearn,mypkg.models.Net`.",
+    ),
+    Setting(
+        "package_include",
+        "SWELL_PACKAGE_INCLUDE",
+        None,
+        "Files and folders beside the script that travel to remote tasks besides Python files, "
+        "separated by commas: `config/*.yaml,models`. Also what git ignores.",
+    ),
+    Setting(
+        "package_max_mb",
+        "SWELL_PACKAGE_MAX_MB",
+        "200",
+        "How many MB the files that travel to remote tasks may have together.",
     ),
     Setting(
         "home",
@@ -237,6 +251,8 @@ class Settings(msgspec.Struct, frozen=True):
     cache_gb: str = "20"
     unpickle: str | None = None
     unpickle_allow: str | None = None
+    package_include: str | None = None
+    package_max_mb: str = "200"
     home: str = _DEFAULT_HOME
     profile: str | None = None
     user: str | None = None

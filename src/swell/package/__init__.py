@@ -1,0 +1,1 @@
+"""What travels to tasks on other machines: the script's files, and layers of packages."""
