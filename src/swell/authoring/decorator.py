@@ -243,6 +243,8 @@ def planned(
     flow_decorators: Iterable[FlowDecorator] = (),
 ) -> StepPlan:
     """What resolved decorators decide for ``step``: flow decorators first, then in order."""
+    from msgspec import structs
+
     from swell.model.job import StepPlan
 
     plan = StepPlan(step=step)
@@ -250,7 +252,8 @@ def planned(
         plan = flow_decorator.plan(plan)
     for decorator in decorators:
         plan = decorator.plan(plan)
-    return plan
+    here = plan.warnings_here if plan.backend == "local" else ()
+    return structs.replace(plan, warnings=(*plan.warnings, *here), warnings_here=())
 
 
 def in_entering_order(decorators: Iterable[StepDecorator]) -> list[StepDecorator]:

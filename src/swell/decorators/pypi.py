@@ -17,7 +17,8 @@ _HERE = "is not applied on this machine: steps use the packages of the running i
 class PypiDecorator(StepDecorator):
     """Want ``packages`` (name → version) and a ``python`` version for one step.
 
-    Steps on this machine run in the interpreter that started the flow; a warning says so.
+    A step on another machine has them. Steps on this machine run in the interpreter that
+    started the flow; a warning says so.
     """
 
     name = "pypi"
@@ -49,14 +50,22 @@ def check_packages(decorator: Decorator) -> None:
 
 
 def packages_planned(decorator: Decorator, plan: StepPlan) -> StepPlan:
-    """The plan with a warning that packages are not installed here; a step's own decorator
-    replaces what one on the flow said."""
-    warnings = tuple(warning for warning in plan.warnings if not warning.endswith(_HERE))
+    """The plan with the packages, and a warning that they are not installed here.
+
+    A step's own decorator adds to what one on the flow said, and wins where both name a
+    package; ``disabled``, it takes back what that one said.
+    """
+    if flag(decorator, "disabled"):
+        return msgspec.structs.replace(plan, packages=(), python=None, warnings_here=())
     attributes = decorator.attributes
-    wants_something = attributes["packages"] or attributes["python"]
-    if wants_something and not flag(decorator, "disabled"):
-        warnings = (*warnings, f"@{decorator.name} {_HERE}")
-    return msgspec.structs.replace(plan, warnings=warnings)
+    packages = {**dict(plan.packages), **attributes["packages"]}
+    python = attributes["python"] or plan.python
+    return msgspec.structs.replace(
+        plan,
+        packages=tuple(sorted(packages.items())),
+        python=python,
+        warnings_here=(f"@{decorator.name} {_HERE}",) if packages or python else (),
+    )
 
 
 pypi = StepDecoratorFactory(PypiDecorator)

@@ -22,7 +22,8 @@ class StepPlan(msgspec.Struct, frozen=True):
     ``uncounted_attempts`` bounds repeats that are nobody's fault (host lost, spot, image);
     0 forbids them.
     ``fresh_because`` forces a fresh interpreter and says why. ``batch`` is what only AWS
-    Batch understands.
+    Batch understands. ``packages`` (name, version) and ``python`` are what the step wants on
+    another machine; ``warnings_here`` become ``warnings`` where it runs on this one.
     """
 
     step: str
@@ -37,6 +38,9 @@ class StepPlan(msgspec.Struct, frozen=True):
     fresh_because: str | None = None
     warnings: tuple[str, ...] = ()
     batch: BatchOptions | None = None
+    packages: tuple[tuple[str, str], ...] = ()
+    python: str | None = None
+    warnings_here: tuple[str, ...] = ()
 
 
 class Frame(msgspec.Struct, frozen=True, array_like=True):

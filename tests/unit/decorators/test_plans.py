@@ -96,6 +96,22 @@ def test_packages_are_told_once_to_be_without_effect_here():
     assert plan.warnings[0].startswith("@pypi ")
 
 
+def test_a_step_s_packages_add_to_those_of_its_flow_and_win():
+    base = pypi_base(packages={"a": "1", "c": "3"}, python="3.12").resolve({})
+    plan = plan_of(pypi(packages={"b": "2", "a": "9"}), flow_decorators=[base])
+    assert plan.packages == (("a", "9"), ("b", "2"), ("c", "3"))
+    assert plan.python == "3.12"
+    off = plan_of(pypi(disabled=True), flow_decorators=[base])
+    assert (off.packages, off.python) == ((), None)
+
+
+@pytest.mark.parametrize("decorators", [(pypi(packages={"b": "2"}), batch()), (batch(), pypi())])
+def test_packages_of_a_step_on_another_machine_are_not_said_to_be_without_effect(decorators):
+    base = pypi_base(packages={"a": "1"}).resolve({})
+    plan = plan_of(*decorators, flow_decorators=[base])
+    assert (plan.backend, plan.warnings) == ("batch", ())
+
+
 def test_disabled_packages_are_not_told():
     base = pypi_base(packages={"a": "1"}).resolve({})
     assert plan_of(pypi(disabled=True), flow_decorators=[base]).warnings == ()
