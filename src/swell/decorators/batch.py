@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
 from swell.authoring.decorator import StepDecorator, StepDecoratorFactory
 from swell.decorators.arguments import flag, optional_text, optional_whole_number
 from swell.decorators.resources import larger, wish
+from swell.model.batch import BatchOptions
 from swell.model.job import StepPlan
 
 _TEXTS = (
@@ -74,11 +75,12 @@ class BatchDecorator(StepDecorator):
         for argument in _AMOUNTS:
             optional_whole_number(self, argument)
         optional_whole_number(self, "swappiness", maximum=100)
+        optional_whole_number(self, "priority", maximum=9999)
         # GiB, on Fargate: https://docs.aws.amazon.com/batch/latest/APIReference/API_EphemeralStorage.html
         optional_whole_number(self, "ephemeral_storage", minimum=21, maximum=200)
         for argument in _LISTS:
             self._check_list(argument)
-        self._check_tags()
+        self._tags()
         attributes = self.attributes
         if attributes["inferentia"] is not None and attributes["trainium"] is not None:
             raise self.problem(
@@ -91,7 +93,28 @@ class BatchDecorator(StepDecorator):
 
     def plan(self, plan: StepPlan) -> StepPlan:
         resources = larger(plan.resources, wish(self))
-        return msgspec.structs.replace(plan, backend="batch", resources=resources)
+        return msgspec.structs.replace(
+            plan, backend="batch", resources=resources, batch=self._options()
+        )
+
+    def _options(self) -> BatchOptions:
+        given: dict[str, Any] = {name: optional_text(self, name) for name in _TEXTS}
+        given |= {name: flag(self, name) for name in _FLAGS}
+        given |= {name: optional_whole_number(self, name) for name in _AMOUNTS}
+        given |= {name: self._list(name) for name in _LISTS}
+        inferentia = given.pop("inferentia")
+        return BatchOptions(
+            **{**given, "trainium": given["trainium"] if inferentia is None else inferentia},
+            swappiness=optional_whole_number(self, "swappiness", maximum=100),
+            ephemeral_storage=optional_whole_number(self, "ephemeral_storage"),
+            tags=tuple(self._tags().items()),
+        )
+
+    def _list(self, argument: str) -> tuple[str, ...]:
+        """Text counts as a list of its parts between commas."""
+        given = self.attributes[argument]
+        values = given.split(",") if isinstance(given, str) else given or ()
+        return tuple(value.strip() for value in values if value.strip())
 
     def _check_list(self, argument: str) -> None:
         given = self.attributes[argument]
@@ -103,18 +126,23 @@ class BatchDecorator(StepDecorator):
                 f"@batch: {argument} is {given!r}.", remedy="Give text, or a list of texts."
             )
 
-    def _check_tags(self) -> None:
-        tags = self.attributes["aws_batch_tags"]
-        if tags is None:
-            return
-        texts = isinstance(tags, Mapping) and all(
-            isinstance(key, str) and isinstance(value, str) for key, value in tags.items()
+    def _tags(self) -> dict[str, str]:
+        """As a dict; text is read as ``key=value,key=value``."""
+        given = self.attributes["aws_batch_tags"]
+        if given is None:
+            return {}
+        if isinstance(given, str):
+            pairs = [part.partition("=") for part in given.split(",")]
+            if all(key.strip() and equals for key, equals, _ in pairs):
+                return {key.strip(): value.strip() for key, _, value in pairs}
+        if isinstance(given, Mapping):
+            tags = dict(given)
+            if all(isinstance(text, str) for text in (*tags, *tags.values())):
+                return tags
+        raise self.problem(
+            f"@batch: aws_batch_tags is {given!r}.",
+            remedy="Give a dict of texts: {'team': 'ml'}, or text: 'team=ml,stage=test'.",
         )
-        if not texts:
-            raise self.problem(
-                f"@batch: aws_batch_tags is {tags!r}.",
-                remedy="Give a dict of texts: {'team': 'ml'}.",
-            )
 
 
 batch = StepDecoratorFactory(BatchDecorator)

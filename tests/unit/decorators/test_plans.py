@@ -3,6 +3,7 @@
 import pytest
 
 from swell.authoring.decorator import planned
+from swell.authoring.with_spec import parse_spec
 from swell.decorators.batch import batch
 from swell.decorators.catch import catch
 from swell.decorators.environment import environment
@@ -12,6 +13,7 @@ from swell.decorators.resources import larger, resources, too_large_for
 from swell.decorators.retry import retry
 from swell.decorators.timeout import timeout
 from swell.errors import FlowError
+from swell.model.batch import BatchOptions
 from swell.model.job import StepPlan
 from swell.model.resources import Resources
 
@@ -37,6 +39,48 @@ def test_batch_and_resources_together_ask_for_the_larger_number():
     plan = plan_of(batch(memory=8000, image="python:3.11"), resources(memory=16_000, cpu=4))
     assert plan.backend == "batch"
     assert plan.resources == Resources(cpu=4.0, memory_mb=16_000)
+
+
+def test_batch_keeps_what_only_aws_batch_understands():
+    plan = plan_of(
+        batch(
+            queue="big",
+            image="python:3.11",
+            inferentia=2,
+            swappiness="60",
+            host_volumes="/data, /scratch",
+            efs_volumes=["fs-1:/mnt/models"],
+            aws_batch_tags={"team": "ml"},
+            share="research",
+            priority=7,
+        )
+    )
+    assert plan.batch == BatchOptions(
+        queue="big",
+        image="python:3.11",
+        trainium=2,
+        swappiness=60,
+        tmpfs_path="/swell_temp",
+        host_volumes=("/data", "/scratch"),
+        efs_volumes=("fs-1:/mnt/models",),
+        tags=(("team", "ml"),),
+        share="research",
+        priority=7,
+    )
+
+
+def test_tags_of_batch_may_be_written_as_text():
+    plan = plan_of(batch(aws_batch_tags="team=ml, stage=test"))
+    assert plan.batch is not None
+    assert plan.batch.tags == (("team", "ml"), ("stage", "test"))
+
+
+def test_with_batch_on_the_command_line_says_size_queue_and_image():
+    spec = parse_spec("batch:cpu=4,memory=16000,queue=big,image=python:3.11")
+    plan = plan_of(batch(**spec.arguments), resources(memory=4000))
+    assert plan.resources == Resources(cpu=4.0, memory_mb=16_000)
+    assert plan.batch is not None
+    assert (plan.batch.queue, plan.batch.image) == ("big", "python:3.11")
 
 
 def test_larger_keeps_what_only_one_side_says():
@@ -152,7 +196,8 @@ BAD_ARGUMENTS = [
     (batch, {"inferentia": 1, "trainium": 1}),
     (batch, {"tmpfs_path": "relative"}),
     (batch, {"aws_batch_tags": {"team": 3}}),
-    (batch, {"aws_batch_tags": "team=ml"}),
+    (batch, {"aws_batch_tags": "team"}),
+    (batch, {"priority": 10_000}),
     (batch, {"host_volumes": [1]}),
     (batch, {"image": 3}),
     (batch, {"privileged": 1}),
