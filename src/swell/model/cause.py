@@ -46,7 +46,10 @@ class Cause(enum.Enum):
 class Evidence(msgspec.Struct, frozen=True):
     """What a backend knows of a process that ended. None means not known.
 
-    ``ended_by`` is set when swell itself ended it: 'timeout', 'cancel' or 'log pipe'.
+    ``ended_by`` is set when swell itself ended it: 'timeout', 'cancel' or 'log pipe'; in a
+    remote attempt also 'lease', 'stop', 'spot', 'claimed' or 'environment'.
+    ``engine_cause`` is set when the engine's own words name the cause; ``reason`` is then
+    the sentence that tells it.
     ``oom_kills`` counts kills by the memory controller in the attempt's own group.
     ``reason`` and ``raw`` are the engine's own words.
     """
@@ -58,6 +61,7 @@ class Evidence(msgspec.Struct, frozen=True):
     memory_limit_mb: int | None = None
     peak_memory_mb: float | None = None
     host_lost: bool = False
+    engine_cause: Cause | None = None
     reason: str = ""
     raw: tuple[str, ...] = ()
 
@@ -72,6 +76,9 @@ class Finding(msgspec.Struct, frozen=True):
 _ENDED_BY = {
     "timeout": Finding(Cause.TIMEOUT, "It ran longer than its time limit and was ended."),
     "cancel": Finding(Cause.CANCELLED, "It was ended on request."),
+    "lease": Finding(Cause.DRIVER_LOST, "No driver looked after its run any more, so it stopped."),
+    "spot": Finding(Cause.SPOT, "Its spot machine was taken back."),
+    "claimed": Finding(Cause.CANCELLED, "Another job runs this attempt, so it left."),
 }
 
 
@@ -79,10 +86,20 @@ def find_cause(evidence: Evidence) -> Finding:
     """The cause of an end that left no outcome. Never OK: unknown is not success."""
     if evidence.ended_by in _ENDED_BY:
         return _ENDED_BY[evidence.ended_by]
+    if evidence.engine_cause is not None:
+        words = evidence.reason or f"The engine says: {evidence.engine_cause.value}."
+        if evidence.engine_cause is Cause.OUT_OF_MEMORY:
+            words = words.rstrip(".") + f"{_memory_words(evidence)}."
+        return Finding(evidence.engine_cause, words)
+    if evidence.ended_by == "environment":
+        words = evidence.reason or "The interpreter or its packages could not be prepared."
+        return Finding(Cause.ENVIRONMENT, words)
     if evidence.host_lost:
         return Finding(Cause.HOST_LOST, evidence.reason or "The process that watched it is gone.")
     if evidence.oom_kills:
         return Finding(Cause.OUT_OF_MEMORY, f"Out of memory{_memory_words(evidence)}.")
+    if evidence.ended_by == "stop":
+        return Finding(Cause.CANCELLED, evidence.reason or "The engine asked it to stop.")
     if evidence.signal is not None:
         return Finding(Cause.SIGNAL, f"Ended by {signal_words(evidence.signal)}{_hint(evidence)}.")
     if evidence.exit_code is not None:
