@@ -102,6 +102,31 @@ SETTINGS: tuple[Setting, ...] = (
         "The queue of jobs for which `@batch` names none.",
     ),
     Setting(
+        "batch_image",
+        "SWELL_BATCH_IMAGE",
+        None,
+        "The container image for steps that name none. Unset: Python's own image of the version "
+        "in use, such as `python:3.11`.",
+    ),
+    Setting(
+        "batch_iam_role",
+        "SWELL_BATCH_IAM_ROLE",
+        None,
+        "The ARN of the role that AWS Batch jobs have; it must reach the object store.",
+    ),
+    Setting(
+        "batch_execution_role",
+        "SWELL_BATCH_EXECUTION_ROLE",
+        None,
+        "The ARN of the role with which Fargate fetches images and writes logs.",
+    ),
+    Setting(
+        "batch_time_limit",
+        "SWELL_BATCH_TIME_LIMIT",
+        "432000",
+        "How many seconds an attempt may run on AWS Batch without `@timeout`: five days.",
+    ),
+    Setting(
         "logs_endpoint_url",
         "SWELL_LOGS_ENDPOINT_URL",
         None,
@@ -243,6 +268,10 @@ class Settings(msgspec.Struct, frozen=True):
     aws_region: str | None = None
     batch_endpoint_url: str | None = None
     batch_queue: str | None = None
+    batch_image: str | None = None
+    batch_iam_role: str | None = None
+    batch_execution_role: str | None = None
+    batch_time_limit: str = "432000"
     logs_endpoint_url: str | None = None
     sandbox: str = "~/.local/state/swell/sandbox"
     s3_root: str | None = None

@@ -1,0 +1,1 @@
+"""AWS Batch: its API, what a queue can do, job definitions, submissions, ends and waits."""
