@@ -71,10 +71,15 @@ class Batch:
 
     # --- what goes in ---------------------------------------------------------
 
-    def call(self, operation: str, request: Document, now: float) -> Document:
-        """Answer one API call; raises Refused. ``request`` has been checked against the model."""
+    def call(
+        self, operation: str, request: Document, now: float, *, is_free: bool = False
+    ) -> Document:
+        """Answer one API call; raises Refused. ``request`` has been checked against the model.
+
+        A free one counts against no limit.
+        """
         self.tick(now)
-        if not self._buckets.admits(operation, now):
+        if not is_free and not self._buckets.admits(operation, now):
             raise throttled()
         act = self._operations.get(operation)
         if act is None:

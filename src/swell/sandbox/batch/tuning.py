@@ -12,7 +12,7 @@ class BatchSettings(msgspec.Struct, frozen=True, kw_only=True):
     account: str = "123456789012"
     submitted_s: float = 0.05
     """From SUBMITTED to PENDING or RUNNABLE."""
-    starting_s: float = 0.1
+    starting_s: float = 0.05
     """From STARTING to RUNNING: host chosen, image pulled."""
     scale_up_s: float = 0.5
     """From asking for an instance to its joining the cluster."""
