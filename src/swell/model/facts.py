@@ -13,6 +13,11 @@ from swell.model.cause import Cause
 from swell.model.ids import JobId, RunId
 from swell.model.record import Outcome, Record, Usage
 
+SCRIPT_ARTIFACT = "_script"
+"""The artifact of a run's parameters that holds the text of its script."""
+PACKAGES_FACT = "packages"
+"""The named fact of a run's parameters that holds versions by package, as a JSON object."""
+
 
 class RunStatus(enum.Enum):
     """How far a run has come."""

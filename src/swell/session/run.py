@@ -19,6 +19,8 @@ from swell.compute.process_facts import inspect_process
 from swell.decorators.resources import too_large_for
 from swell.errors import ComputeError, SwellError
 from swell.model.facts import (
+    PACKAGES_FACT,
+    SCRIPT_ARTIFACT,
     AttemptEnded,
     AttemptStarted,
     NewRun,
@@ -34,6 +36,7 @@ from swell.model.wire import encode
 from swell.scheduler.loop import Inbox, RunEnd, RunLoop
 from swell.scheduler.observe import Observer, RunBegan, Told
 from swell.scheduler.state import Limits, RunState
+from swell.session.code_facts import package_versions, script_text
 from swell.session.flow import SettledFlow
 from swell.session.git import git_info
 from swell.session.keepers import fresh_argv, open_cold_keeper, open_keeper
@@ -284,6 +287,7 @@ class _Session:
             "end_step": ("graph_structure", graph.end),
             DATASTORE: (DATASTORE, self._stores.data.url or self._place.blobs),
         }
+        refs = {**parameters, **self._code(metadata)}
         info = git_info(os.path.dirname(self._flow.at_hand.script or "") or os.getcwd())
         if info is not None:
             metadata["git-info"] = ("git-info", info)
@@ -291,11 +295,22 @@ class _Session:
             [
                 created,
                 AttemptStarted(fact.id, job, now),
-                AttemptEnded(
-                    fact.id, job, now, outcome, encode(Record(parameters)), metadata=metadata
-                ),
+                AttemptEnded(fact.id, job, now, outcome, encode(Record(refs)), metadata=metadata),
             ]
         )
+
+    def _code(self, metadata: dict[str, tuple[str, str]]) -> dict[str, ArtifactRef]:
+        """Keep the script's text, for who compares runs; tasks are not given it."""
+        script = self._flow.at_hand.script
+        text = script_text(script)
+        versions = package_versions(text or "", sys.modules, sys.path)
+        metadata[PACKAGES_FACT] = (PACKAGES_FACT, msgspec.json.encode(versions).decode())
+        if text is None:
+            return {}
+        artifacts = self._stores.data.artifacts(script or "")
+        refs = artifacts.save({SCRIPT_ARTIFACT: text})
+        artifacts.sync(refs.values())
+        return refs
 
     def _leave_files(self, fact: RunFact) -> None:
         if self._order.run_id_file:
