@@ -13,6 +13,7 @@ COMMANDS = {
     ),
     "logs": LazyCommand("swell.cli.logs:logs_command", "Show what tasks printed."),
     "artifacts": LazyCommand("swell.cli.runs:artifacts_command", "List artifacts, loading none."),
+    "diff": LazyCommand("swell.cli.diff:diff_command", "Say what differs between two runs."),
     "card": LazyCommand("swell.cli.card:card_command", "Look at cards."),
     "new": LazyCommand("swell.cli.new:new_command", "Write a starter script."),
     "doctor": LazyCommand(

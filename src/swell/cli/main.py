@@ -20,6 +20,7 @@ SCRIPT_COMMANDS = {
     "show": LazyCommand("swell.cli.look:show_command", "Show the steps of the flow."),
     "logs": LazyCommand("swell.cli.logs:logs_command", "Show what tasks printed."),
     "dump": LazyCommand("swell.cli.dump:dump_command", "Show the artifacts of tasks."),
+    "diff": LazyCommand("swell.cli.diff:diff_command", "Say what differs between two runs."),
     "tag": LazyCommand("swell.cli.tag:tag_command", "Look at and change tags of runs."),
     "card": LazyCommand("swell.cli.card:card_command", "Look at cards."),
     "package": LazyCommand("swell.cli.package:package_command", "What travels to remote tasks."),
