@@ -58,7 +58,8 @@ def measure(lab: Lab) -> Findings:
         [
             f"Runs in which the tasks do and do not sum, in turn, medians of {TIMES}. PSS of two:"
             " twice the most anonymous memory of a task, and once the most of files, since a page"
-            " of a file counts once however many map it (/proc/self/smaps_rollup, after summing). The forks are bare: two at a time, each"
+            " of a file counts once however many map it (/proc/self/smaps_rollup, after summing)."
+            " The forks are bare: two at a time, each"
             " maps a file of so many bytes and sums it; what the same forks cost without that is"
             " taken off."
         ],

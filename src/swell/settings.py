@@ -228,6 +228,18 @@ SETTINGS: tuple[Setting, ...] = (
         "auto",
         "How tasks get their process here: `fork`, `fresh` (a new interpreter) or `auto`.",
     ),
+    Setting(
+        "lease_s",
+        "SWELL_LEASE_S",
+        "600",
+        "How many seconds tasks on other machines go on without a sign of life of their driver.",
+    ),
+    Setting(
+        "remote_poll_s",
+        "SWELL_REMOTE_POLL_S",
+        "1",
+        "The shortest wait in seconds between two looks at what tasks on other machines told.",
+    ),
     Setting("debug", "SWELL_DEBUG", None, "Set to 1 to see swell's own stack traces."),
     Setting(
         "config",
@@ -247,8 +259,12 @@ SANDBOX_PROFILE = "sandbox"
 """The profile that the sandbox writes while it is up."""
 ATTEMPT_VARIABLE = "SWELL_ATTEMPT"
 """Set by swell itself for a task in a fresh interpreter; not for users."""
+REMOTE_ATTEMPT = "remote:"
+"""Stands in it before a folder for an attempt that a supervisor started elsewhere."""
 RUN_ID_VARIABLE = "SWELL_RUN_ID"
 """Set by swell inside every task."""
+SPOT_NOTICE_VARIABLE = "SWELL_SPOT_NOTICE"
+"""Set by the supervisor of a remote attempt: the file that appears before its machine goes."""
 RUN_DATASTORE_VARIABLE = "SWELL_RUN_DATASTORE"
 """Set by swell inside every task whose run keeps its artifacts in an object store."""
 
@@ -288,6 +304,8 @@ class Settings(msgspec.Struct, frozen=True):
     default_with: str | None = None
     production_token: str | None = None
     isolation: str = "auto"
+    lease_s: str = "600"
+    remote_poll_s: str = "1"
     debug: str | None = None
     config: str | None = None
     config_values: str | None = None
@@ -295,9 +313,16 @@ class Settings(msgspec.Struct, frozen=True):
     attempt: str | None = None
     run_id: str | None = None
     run_datastore: str | None = None
+    main_node_ip: str | None = None
+    spot_notice: str | None = None
     term: str = ""
     no_color: bool = False
     has_display: bool = False
+
+    @property
+    def is_remote_attempt(self) -> bool:
+        """Whether this process was started by a supervisor on another machine."""
+        return (self.attempt or "").startswith(REMOTE_ATTEMPT)
 
     @property
     def is_debug(self) -> bool:
@@ -320,6 +345,8 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         attempt=env.get(ATTEMPT_VARIABLE),
         run_id=env.get(RUN_ID_VARIABLE),
         run_datastore=env.get(RUN_DATASTORE_VARIABLE),
+        main_node_ip=env.get("AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS"),
+        spot_notice=env.get(SPOT_NOTICE_VARIABLE),
         term=env.get("TERM", ""),
         no_color=bool(env.get("NO_COLOR")),
         has_display=bool(env.get("DISPLAY") or env.get("WAYLAND_DISPLAY")),

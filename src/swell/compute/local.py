@@ -24,6 +24,7 @@ from swell.compute.kernel import (
 )
 from swell.compute.lanes import Chunk, DriverLane, open_lane
 from swell.compute.life import LifeTable
+from swell.compute.output import OutputSink, TaskOutput
 from swell.errors import ComputeError
 from swell.model.cause import Evidence
 from swell.model.ids import JobId
@@ -40,20 +41,6 @@ CANCEL_GRACE_S = 5.0
 NO_SIGN_OF_LIFE_S = 5.0
 """A forked attempt that has not reached its step by then hangs, and is run afresh."""
 _TICK_MS = 200
-
-
-class TaskOutput(NamedTuple):
-    """Bytes of a task's ``stream`` ('stdout' or 'stderr') as they were read."""
-
-    launch: Launch
-    pid: int | None
-    stream: str
-    data: bytes
-    at: float
-
-
-OutputSink = Callable[[TaskOutput], None]
-"""Called from the backend's thread."""
 
 
 class KeeperLink(msgspec.Struct):

@@ -34,7 +34,7 @@ def prepare_attempts(
         stores = _datastores(context, settings)
         if stores.url is not None:
             preload()
-        runner = _runner(force, context, TaskStore(stores, context.script), settings)
+        runner = attempt_runner(force, context, TaskStore(stores, context.script), settings)
         warm_up(TaskStore(Datastores(context.home, None, settings, None), context.script), context)
 
         def attempt(launch: bytes, alive: Callable[[], None]) -> bytes:
@@ -57,14 +57,19 @@ def run_fresh_attempt(flow_class: type[Flow], settings: Settings) -> None:
     mark_task(context.run, _url(context))
     for fd in fresh[1:3]:
         os.set_inheritable(fd, False)
-    at_hand = FlowAtHand(flow_class, settings)
-    at_hand.take_configs(_configs(context))
-    force = at_hand.settle(context.withs).in_force()
+    force = flow_in_force(flow_class, settings, context)
     store = TaskStore(_datastores(context, settings), context.script)
-    runner = _runner(force, context, store, settings)
+    runner = attempt_runner(force, context, store, settings)
     life = LifeTable(fresh.life_fd)
     result = runner.run(decode_launch(launch_bytes), lambda: life.mark(fresh.lane, time.time()))
     write_result(fresh.result_fd, encode(result))
+
+
+def flow_in_force(flow_class: type[Flow], settings: Settings, context: RunContext) -> FlowInForce:
+    """The flow as the driver of its run sees it, in a process that imported the script anew."""
+    at_hand = FlowAtHand(flow_class, settings)
+    at_hand.take_configs(_configs(context))
+    return at_hand.settle(context.withs).in_force()
 
 
 def _configs(context: RunContext) -> dict[str, object]:
@@ -94,9 +99,10 @@ def _datastores(context: RunContext, settings: Settings) -> Datastores:
     return Datastores(context.home, _url(context), settings, None)
 
 
-def _runner(
+def attempt_runner(
     force: FlowInForce, context: RunContext, store: TaskStore, settings: Settings
 ) -> AttemptRunner:
+    """What runs attempts of ``context``'s run in this process."""
     look_from_task(context)
     return AttemptRunner(
         force,

@@ -55,10 +55,18 @@ class Datastores:
         from swell.datastore.local import LocalStorage
 
         self.home = LocalStorage(home)
+        self._unnamed: Storage = self.home
         self.url = url
         self._settings = settings
         self._say = say
         self._open: dict[str, CachedStorage] = {}
+
+    @classmethod
+    def away(cls, url: str, settings: Settings) -> Datastores:
+        """On another machine: what references without a store mean was brought to ``url``."""
+        stores = cls("", url, settings, None)
+        stores._unnamed = stores.open(url)
+        return stores
 
     @property
     def own(self) -> Storage:
@@ -67,7 +75,7 @@ class Datastores:
 
     def of(self, store: str | None) -> Storage:
         """The store that a reference names."""
-        return self.home if store is None else self.open(store)
+        return self._unnamed if store is None else self.open(store)
 
     def open(self, url: str) -> CachedStorage:
         """The object store at ``url``; asks it nothing. Raises UsageError."""
@@ -89,7 +97,7 @@ class Datastores:
         cannot be."""
         from swell.datastore.artifacts import Artifacts
 
-        home = None if self.url is None else self.home
+        home = None if self.url is None else self._unnamed
         return Artifacts(
             self.own, script=script, home=home, open_store=self.open, trust=self.trust(script)
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from swell.compute.local import TaskOutput
+from swell.compute.output import TaskOutput
 from swell.datastore.log_writer import LogWriter
 from swell.errors import StoreError
 from swell.model.ids import JobId

@@ -83,10 +83,18 @@ class TaskStore:
         return value
 
     def open_pack(self, path: str) -> Sequence[bytes]:
-        """The encoded Records of a join of thousands."""
+        """The encoded Records of a join of thousands: a file here, or in the own store."""
         from swell.datastore.packs import open_pack
 
-        return open_pack(path)
+        url = self.store
+        if url is None or not path.startswith(f"{url}/"):
+            return open_pack(path)
+        import tempfile
+
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(self._stores.own.read(path.removeprefix(f"{url}/")))
+            file.flush()
+            return open_pack(file.name)
 
     def save_card(self, html: bytes) -> tuple[str, str]:
         """(Blob key, SHA-1) of a rendered card."""

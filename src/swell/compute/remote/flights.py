@@ -1,0 +1,120 @@
+"""What a driver knows of the submissions it watches: which members have not ended, what of
+their output was taken; no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import NamedTuple
+
+from swell.model.ids import JobId
+from swell.model.job import Launch
+from swell.model.remote import News
+from swell.seams.queue import MemberUpdate, Submission, Watched
+
+
+class Member(NamedTuple):
+    """One attempt's place: member ``place`` of a submission."""
+
+    flight: Flight
+    place: int
+
+    @property
+    def launch(self) -> Launch:
+        """What it was given."""
+        return self.flight.launches[self.place]
+
+
+class Flight:
+    """A submission some of whose members have not ended."""
+
+    def __init__(
+        self, submission: Submission, launches: tuple[Launch, ...], engine_id: str, now: float
+    ) -> None:
+        self.submission = submission
+        self.launches = launches
+        self.engine_id = engine_id
+        self.submitted_at = now
+        self.unfinished = set(range(submission.count))
+        self.begun: set[int] = set()
+        self.cancelled: set[int] = set()
+        self._taken: dict[int, tuple[int, int]] = {}
+        self.ends_without_word: dict[int, MemberUpdate] = {}
+
+    def is_new(self, news: News) -> bool:
+        """Whether ``news`` tells of a member that has not ended what was not taken yet."""
+        if news.member not in self.unfinished:
+            return False
+        if news.kind == "began":
+            return news.member not in self.begun
+        if news.kind == "log":
+            return (news.attempt, news.number) > self._taken.get(news.member, (0, -1))
+        return news.kind == "end"
+
+    def take_log(self, news: News) -> None:
+        """The log segment ``news`` was taken."""
+        self._taken[news.member] = (news.attempt, news.number)
+
+    def end(self, index: int) -> None:
+        """Member ``index`` has ended; nothing more is heard of it."""
+        self.unfinished.discard(index)
+        self._taken.pop(index, None)
+        self.ends_without_word.pop(index, None)
+
+    def watched(self) -> Watched:
+        """As a queue is asked about it."""
+        return Watched(self.engine_id, self.submission, frozenset(self.unfinished))
+
+
+class Flights:
+    """All of them, found by name, by engine id and by job."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, Flight] = {}
+        self._by_engine_id: dict[str, Flight] = {}
+        self._by_job: dict[JobId, Member] = {}
+
+    def __iter__(self) -> Iterator[Flight]:
+        return iter(list(self._by_name.values()))
+
+    def __bool__(self) -> bool:
+        return bool(self._by_name)
+
+    def add(self, flight: Flight) -> None:
+        """Watch it from now on."""
+        self._by_name[flight.submission.name] = flight
+        self._by_engine_id[flight.engine_id] = flight
+        for index in flight.unfinished:
+            self._by_job[flight.launches[index].job] = Member(flight, index)
+
+    def end(self, member: Member) -> None:
+        """A member has ended."""
+        flight = member.flight
+        flight.end(member.place)
+        self._by_job.pop(member.launch.job, None)
+        if not flight.unfinished:
+            self._by_name.pop(flight.submission.name, None)
+            self._by_engine_id.pop(flight.engine_id, None)
+
+    def named(self, name: str) -> Flight | None:
+        """The submission called ``name``."""
+        return self._by_name.get(name)
+
+    def of_engine(self, engine_id: str) -> Flight | None:
+        """The submission that the engine calls so."""
+        return self._by_engine_id.get(engine_id)
+
+    def of_jobs(self, jobs: Iterable[JobId]) -> list[Member]:
+        """Where these attempts are; those that are not watched are left out."""
+        return [self._by_job[job] for job in jobs if job in self._by_job]
+
+    def jobs(self) -> Collection[JobId]:
+        """All attempts that have not ended."""
+        return tuple(self._by_job)
+
+    def in_flight(self) -> dict[str, int]:
+        """How many attempts of each step have not ended."""
+        counts: dict[str, int] = {}
+        for flight in self._by_name.values():
+            step = flight.submission.plan.step
+            counts[step] = counts.get(step, 0) + len(flight.unfinished)
+        return counts

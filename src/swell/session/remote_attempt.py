@@ -1,0 +1,65 @@
+"""Runs the one attempt of a process that a supervisor started on another machine."""
+
+from __future__ import annotations
+
+import base64
+import os
+
+import msgspec
+
+from swell.authoring.flow import Flow
+from swell.errors import InternalError
+from swell.model.job import Launch, RunContext
+from swell.model.remote import Manifest, decode_manifest, join_member
+from swell.model.wire import decode_context, encode
+from swell.session.attempt import attempt_runner, flow_in_force
+from swell.session.datastores import Datastores
+from swell.session.task_store import TaskStore
+from swell.settings import REMOTE_ATTEMPT, Settings, mark_task
+
+RESULT = "result"
+
+
+def run_remote_attempt(flow_class: type[Flow], settings: Settings) -> None:
+    """Run it and leave its result in the supervisor's folder, whole, by a rename.
+
+    Only for a process that ``swell.bootstrap`` started; docs/decisions/0011 says what is in
+    the folder.
+    """
+    folder = (settings.attempt or "").removeprefix(REMOTE_ATTEMPT)
+    manifest = decode_manifest(_read(folder, "manifest.json"))
+    launch = join_member(_read(folder, "member"), _read(folder, "shared"))
+    context = _context(manifest)
+    mark_task(context.run, context.datastore)
+    settings = msgspec.structs.replace(settings, cache=os.path.join(folder, "cache"))
+    stores = Datastores.away(context.datastore, settings)
+    store = TaskStore(stores, context.script)
+    runner = attempt_runner(flow_in_force(flow_class, settings, context), context, store, settings)
+    result = runner.run(_at_its_place(launch, settings), lambda: None)
+    draft = os.path.join(folder, f"{RESULT}.draft")
+    with open(draft, "wb") as file:
+        file.write(encode(result))
+    os.replace(draft, os.path.join(folder, RESULT))
+
+
+def _context(manifest: Manifest) -> RunContext:
+    context = decode_context(base64.b64decode(manifest.context))
+    return msgspec.structs.replace(context, script=os.path.abspath(manifest.script))
+
+
+def _at_its_place(launch: Launch, settings: Settings) -> Launch:
+    """The Launch of a gang's member, with the address under which node 0 is reached."""
+    if launch.gang is None or settings.main_node_ip is None:
+        return launch
+    gang = msgspec.structs.replace(launch.gang, main_ip=settings.main_node_ip)
+    return msgspec.structs.replace(launch, gang=gang)
+
+
+def _read(folder: str, name: str) -> bytes:
+    try:
+        with open(os.path.join(folder, name), "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise InternalError(
+            f"A task was started without its '{name}' in {folder or 'no folder'}: {error.strerror}."
+        ) from error
