@@ -17,6 +17,7 @@ from swell.datastore.blob_format import (
     Table,
     chunk_count,
     content_key,
+    damaged,
     is_whole,
     pack_head,
     storage_key,
@@ -126,10 +127,15 @@ class BlobWriter:
             self._draft.overwrite(0, prefix + body)
         return table
 
-    def finish(self) -> str:
-        """Write the table and give the Blob its name, unless it is there; returns its key."""
+    def finish(self, expected: str | None = None, source: str = "") -> str:
+        """Write the table and give the Blob its name, unless it is there; returns its key.
+
+        Raises DataDamaged about ``source``, and names nothing, if the key is not ``expected``.
+        """
         key, storage = self.seal().key, self._storage
         assert storage is not None
+        if expected not in (None, key):
+            raise damaged(source, "its content has another hash")
         is_new = self._draft.commit(storage_key(key))
         can_be_torn = isinstance(storage, DraftingStorage)
         if not is_new and can_be_torn and not is_whole(storage, key):

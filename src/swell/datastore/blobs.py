@@ -126,18 +126,31 @@ class Blobs:
             return writer.finish()
 
     def copy_from(self, other: Blobs, key: str) -> None:
-        """Write the Blob ``key`` of plain bytes in another store here, unless it is here."""
-        if self.has(key):
-            return
-        blob = other.open(key)
-        with BlobWriter(
-            self._storage, self._new_draft(blob.table.size), RAW_ENCODING, [blob.table.size]
-        ) as writer:
-            writer.begin()
-            can_write_at_once = isinstance(self._storage, DraftingStorage)
-            for piece in blob.pieces(0) if can_write_at_once else [blob.section(0)]:
-                writer.append([piece])
-            writer.finish()
+        """Write the Blob ``key`` of another store here, unless it is here. See ``rewrite_from``."""
+        if not self.has(key):
+            self.rewrite_from(other, key)
+
+    def rewrite_from(self, other: Blobs, key: str) -> None:
+        """Write the Blob ``key`` of another store here, in the form that suits this store.
+
+        Raises DataDamaged when its content there is not that of ``key``.
+        """
+        table = (blob := other.open(key)).table
+        sizes = [section.size for section in table.sections]
+        draft = self._new_draft(table.size)
+        can_write_at_once = isinstance(self._storage, DraftingStorage)
+        with BlobWriter(self._storage, draft, table.encoding, sizes) as writer:
+            for index, size in enumerate(sizes):
+                if can_write_at_once:
+                    pays = table.sections[index].stored * self._ratio <= size
+                    writer.begin(ZSTD if pays and size else RAW)
+                    for piece in blob.pieces(index):
+                        writer.append([piece])
+                else:
+                    content = blob.section(index)
+                    writer.begin(self._codec([content], size))
+                    writer.append([content])
+            writer.finish(key, f"Blob {key} in {other.url}")
 
     def copy_to(self, key: str, fd: int) -> None:
         """Write the content of a Blob of plain bytes into an open, empty file."""

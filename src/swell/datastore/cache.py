@@ -265,6 +265,19 @@ class CachedStorage:
                 self._storage.upload(key, buffers)
         return False
 
+    def entry(self, key: str) -> Entry | None:
+        """See UploadingStorage."""
+        return self._storage.entry(key)
+
+    def upload(
+        self,
+        key: str,
+        buffers: Sequence[bytes | memoryview],
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        """See UploadingStorage."""
+        self._storage.upload(key, buffers, progress)
+
     def read(self, key: str, start: int = 0, length: int | None = None) -> memoryview:
         """See Storage."""
         return self._storage.read(key, start, length)

@@ -73,10 +73,8 @@ def store_items(
         texts = tuple(str(number) for number in iterable[:TEXTS_MAX])
         return StoredItems(Items(range=(iterable.start, iterable.step)), len(iterable), texts)
     texts_so_far: list[str] = []
-    files: list[str] = []
-    values = _serialized(
-        _iterator(iterable, name), limit, name, _Noted(Blobs(storage), texts_so_far, files)
-    )
+    noted = _Noted(Blobs(storage), texts_so_far, [], array("Q"))
+    values = _serialized(_iterator(iterable, name), limit, name, noted)
     inline: list[bytes] = []
     room = INLINE_RECORD_BYTES
     for value in values:
@@ -84,10 +82,10 @@ def store_items(
         if room < 0 or value.size > INLINE_VALUE_BYTES:
             first = (Serialized((data,), (), len(data)) for data in inline)
             written = _write_blob(storage, chain(first, (value,), values))
-            items = Items(key=written.key, files=tuple(files))
+            items = noted.with_files(Items(key=written.key))
             return StoredItems(items, written.items, tuple(texts_so_far))
         inline.append(joined(value))
-    items = Items(inline=tuple(inline), files=tuple(files))
+    items = noted.with_files(Items(inline=tuple(inline)))
     return StoredItems(items, len(inline), tuple(texts_so_far))
 
 
@@ -177,6 +175,20 @@ class _Noted(NamedTuple):
     blobs: Blobs
     texts: list[str]
     files: list[str]
+    file_ends: array[int]
+
+    def add_files(self, index: int, keys: Sequence[str]) -> None:
+        """The files of one item; those between had none."""
+        self.file_ends.extend([len(self.files)] * (index - len(self.file_ends)))
+        self.files.extend(keys)
+        self.file_ends.append(len(self.files))
+
+    def with_files(self, items: Items) -> Items:
+        """``items`` with the files in them, if any."""
+        if not self.files:
+            return items
+        ends = tuple(self.file_ends)
+        return msgspec.structs.replace(items, files=tuple(self.files), file_ends=ends)
 
 
 def _serialized(
@@ -188,7 +200,8 @@ def _serialized(
         if index < TEXTS_MAX:
             noted.texts.append(_text(value))
         data = serialize(value, f"{name}[{index}]", noted.blobs)
-        noted.files.extend(data.keys)
+        if data.keys:
+            noted.add_files(index, data.keys)
         yield data
 
 

@@ -71,7 +71,8 @@ class Items(msgspec.Struct, frozen=True, array_like=True):
 
     One of: ``range`` (start, step; item i is start + i*step), ``inline`` (one pickle an
     item), ``key`` (a Blob with an offset table), or none of them (``num_parallel``,
-    whose items are the node indices). ``files`` are Blobs with the content of files in them.
+    whose items are the node indices). ``files`` are Blobs with the content of files in them:
+    those of item i end before ``file_ends[i]``, and further items have none.
     """
 
     range: tuple[int, int] | None = None
@@ -79,6 +80,7 @@ class Items(msgspec.Struct, frozen=True, array_like=True):
     key: str | None = None
     store: str | None = None
     files: tuple[str, ...] = ()
+    file_ends: tuple[int, ...] = ()
 
     def ref(self, index: int) -> ItemRef:
         """Where item ``index`` is."""
@@ -86,20 +88,33 @@ class Items(msgspec.Struct, frozen=True, array_like=True):
             start, stride = self.range
             return ItemRef(number=start + index * stride)
         if self.inline is not None:
-            return ItemRef(inline=self.inline[index], store=self.store)
+            inline = self.inline[index]
+            return ItemRef(inline=inline, store=self.store, files=self._files_of(index))
         if self.key is not None:
-            return ItemRef(key=self.key, position=index, store=self.store)
+            files = self._files_of(index)
+            return ItemRef(key=self.key, position=index, store=self.store, files=files)
         return ItemRef(number=index)
+
+    def _files_of(self, index: int) -> tuple[str, ...]:
+        if not self.files or not self.file_ends:
+            return self.files
+        if index >= len(self.file_ends):
+            return ()
+        return self.files[self.file_ends[index - 1] if index else 0 : self.file_ends[index]]
 
 
 class ItemRef(msgspec.Struct, frozen=True, array_like=True):
-    """One foreach item: a number, a pickle, or a position in a Blob of items."""
+    """One foreach item: a number, a pickle, or a position in a Blob of items.
+
+    ``files`` are as in ArtifactRef.
+    """
 
     number: int | None = None
     inline: bytes | None = None
     key: str | None = None
     position: int = 0
     store: str | None = None
+    files: tuple[str, ...] = ()
 
 
 class Split(msgspec.Struct, frozen=True, array_like=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from types import TracebackType
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -137,6 +137,27 @@ class DraftingStorage(Protocol):
 
     def draft(self) -> Draft:
         """Begin a value of unknown key and size."""
+        ...
+
+
+@runtime_checkable
+class UploadingStorage(Protocol):
+    """A Storage behind a network."""
+
+    def entry(self, key: str) -> Entry | None:
+        """Size and age of ``key``; None where there is no such key."""
+        ...
+
+    def upload(
+        self,
+        key: str,
+        buffers: Sequence[bytes | memoryview],
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        """Write ``buffers`` under ``key`` whether it is there or not; whole or not at all.
+
+        ``progress`` is told bytes of large values as they are handed on.
+        """
         ...
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -166,3 +168,27 @@ def test_the_index_of_a_gang_is_its_item(storage):
     from swell.model.record import Items
 
     assert load_item(storage, Items().ref(3)) == 3
+
+
+MANY = """
+import re, sys
+from swell.datastore.items import load_item, store_items
+from swell.datastore.local import LocalStorage
+
+count = int(sys.argv[2])
+storage = LocalStorage(sys.argv[1])
+stored = store_items(storage, ({"id": n, "name": f"row {n}"} for n in range(count)), count)
+assert stored.count == count
+assert load_item(storage, stored.items.ref(7)) == {"id": 7, "name": "row 7"}
+# Not what getrusage says, which a child begins with its parent's.
+print(int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1]) // 1024)
+"""
+
+
+@pytest.mark.parametrize(
+    ("count", "limit_mb"), [(20_000, 60), pytest.param(1_000_000, 200, marks=pytest.mark.slow)]
+)
+def test_many_small_items_of_a_generator_are_stored_in_little_memory(tmp_path, count, limit_mb):
+    command = [sys.executable, "-c", MANY, str(tmp_path), str(count)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
+    assert int(ended.stdout) < limit_mb
