@@ -190,3 +190,13 @@ def test_a_damaged_record_is_told_without_our_own_stack(store: Path, tmp_path: P
     assert done.code == 1
     assert "Traceback" not in done.stderr
     assert "A record of run SalesFlow/1 is damaged" in done.stderr
+
+
+def test_details_of_a_preview_stand_with_the_step_that_made_the_artifact(store: Path) -> None:
+    made = python(SWELL, "artifacts", "SalesFlow/1/start", store=store).stdout
+    assert "DataFrame: 2 rows × 2 columns: shop, sold" in made
+    assert "  sold  int64  no nulls  3, 3" in made.splitlines()
+
+    handed_on = python(SWELL, "artifacts", "SalesFlow/1/each/3", store=store).stdout
+    assert "DataFrame: 2 rows × 2 columns: shop, sold" in handed_on
+    assert "no nulls" not in handed_on

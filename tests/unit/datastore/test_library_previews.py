@@ -22,6 +22,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from swell.datastore.array_previews import WHOLE_BYTES
+from swell.datastore.model_previews import describe_module
 from swell.datastore.previews import DETAIL_CHARS, preview
 from swell.datastore.short_texts import LINE_CHARS, preview_line
 
@@ -250,6 +251,60 @@ def test_a_tensor_and_a_module_are_told_where_torch_is_installed() -> None:
 
     assert preview(torch.zeros(2, 3)).startswith("Tensor: 2 × 3 float32, min 0, max 0, no NaN")
     assert preview(model) == "Sequential: 8 parameters\n  0: Linear\n  1: ReLU"
+
+
+class Weights:
+    """What a preview asks of a parameter of PyTorch."""
+
+    def __init__(self, count: int, *, requires_grad: bool = True) -> None:
+        self.count = count
+        self.requires_grad = requires_grad
+
+    def numel(self) -> int:
+        return self.count
+
+
+class Part:
+    """A module as PyTorch keeps it: parameters and parts in dicts of these names."""
+
+    def __init__(
+        self, parameters: dict[str, Weights | None], parts: dict[str, Part | None]
+    ) -> None:
+        self._parameters = parameters
+        self._modules = parts
+
+    def parameters(self) -> list[Weights]:
+        raise AssertionError("a method of the user's class is called")
+
+
+def test_parameters_that_parts_share_are_counted_once_and_frozen_ones_are_told() -> None:
+    shared = Weights(10)
+    inner = Part({"weight": shared, "bias": None}, {})
+    model = Part({"weight": shared}, {"one": inner, "two": inner, "none": None})
+    model._parameters["frozen"] = Weights(5, requires_grad=False)
+
+    lines = describe_module(model)
+
+    assert lines[0] == "Part: 15 parameters, 5 of them frozen"
+    assert lines[1] == "  one: Part"
+
+
+class ParentModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    def __init__(self, depth: int | None = None, rate: float | None = None) -> None:
+        self.depth = depth
+        self.rate = rate
+
+
+class ChildModel(ParentModel):
+    """Takes its parent's parameters as keywords, as XGBoost's classes do."""
+
+    def __init__(self, *, objective: str = "linear", **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.objective = objective
+
+
+def test_parameters_that_a_parent_takes_are_told_too() -> None:
+    assert preview(ChildModel(depth=3)) == "ChildModel(depth=3), not fitted"
 
 
 # --- containers, limits ----------------------------------------------------------------
