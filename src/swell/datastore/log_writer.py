@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import deque
 from collections.abc import Iterable
 
+from swell.bootstrap.log_cut import Cut, Piece
 from swell.datastore.local import write_all
 from swell.datastore.log_format import (
     NOTICE,
@@ -23,11 +23,6 @@ from swell.errors import StoreError
 
 SEGMENT_BYTES = 1 << 20
 MAX_LOG_BYTES = 10_000_000
-
-_TAIL_SHARE = 10
-_MERGE_S = 0.01
-_MERGE_BYTES = 4096
-_TAIL_PIECES = 10_000
 
 
 class LogWriter:
@@ -46,7 +41,7 @@ class LogWriter:
         self._folder = folder
         self._segment_bytes = segment_bytes
         self._max_bytes = max_bytes
-        self._cuts: dict[tuple[str, int, str], _Cut] = {}
+        self._cuts: dict[tuple[str, int, str], Cut] = {}
         self._lock = threading.Lock()
         self._fd: int | None = None
         self._size = 0
@@ -64,15 +59,18 @@ class LogWriter:
     def end(self, task: str, attempt: int) -> None:
         """No more comes from this attempt: store what was held back of its end."""
         with self._lock:
-            rest: list[Frame] = []
-            for key in [k for k in self._cuts if k[0] == task and k[1] == attempt]:
-                rest += self._cuts.pop(key).rest()
-            self._write(rest)
+            self._write(
+                [
+                    frame
+                    for key in [k for k in self._cuts if k[0] == task and k[1] == attempt]
+                    for frame in _frames(key, self._cuts.pop(key).rest())
+                ]
+            )
 
     def close(self) -> None:
         """End all attempts, and mark the log as closed."""
         with self._lock:
-            self._write([frame for cut in self._cuts.values() for frame in cut.rest()])
+            self._write([f for key, cut in self._cuts.items() for f in _frames(key, cut.rest())])
             self._cuts.clear()
             if self._fd is not None:
                 self._seal(closed=True)
@@ -85,8 +83,8 @@ class LogWriter:
         key = (frame.task, frame.attempt, frame.stream)
         cut = self._cuts.get(key)
         if cut is None:
-            cut = self._cuts[key] = _Cut(self._max_bytes)
-        return cut.admit(frame)
+            cut = self._cuts[key] = Cut(frame.stream, self._max_bytes)
+        return _frames(key, cut.admit(Piece(frame.at, frame.data)))
 
     def _write(self, frames: list[Frame]) -> None:
         if not frames:
@@ -143,73 +141,9 @@ class LogWriter:
         return fd
 
 
-class _Cut:
-    """How much of one stream stays: all of it, or its head and its tail."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._tail_bytes = max(1, max_bytes // _TAIL_SHARE)
-        self._room = max_bytes - self._tail_bytes
-        self._tail: deque[Frame] | None = None
-        self._held = self._dropped = 0
-        self._is_cut = False
-
-    def admit(self, frame: Frame) -> list[Frame]:
-        """What of ``frame`` is to be written now."""
-        if self._tail is None:
-            if len(frame.data) <= self._room:
-                self._room -= len(frame.data)
-                return [frame]
-            head = frame.data.rfind(b"\n", 0, self._room) + 1 or self._room
-            self._tail = deque()
-            self._hold(frame._replace(data=frame.data[head:]))
-            written = [frame._replace(data=frame.data[:head])] if head else []
-        else:
-            self._hold(frame)
-            written = []
-        if self._held > self._tail_bytes:
-            if not self._is_cut:
-                self._is_cut = True
-                written.append(self._notice(frame, "is longer than", "what follows is left out"))
-            self._drop()
-        return written
-
-    def rest(self) -> list[Frame]:
-        """The tail, with a word on what was left out before it."""
-        if not self._tail:
-            return []
-        if not self._is_cut:
-            return list(self._tail)
-        first = self._tail.popleft()
-        # The cut fell somewhere in a line.
-        start = max(0, self._held - self._tail_bytes)
-        newline = first.data.find(b"\n", start) + 1
-        start = newline or start
-        size = f"{(self._dropped + start) / 1e6:,.1f} MB"
-        notice = self._notice(first, "was cut at", f"{size} left out here")
-        rest = [first._replace(data=first.data[start:])] if first.data[start:] else []
-        return [notice, *rest, *self._tail]
-
-    def _hold(self, frame: Frame) -> None:
-        assert self._tail is not None
-        self._held += len(frame.data)
-        last = self._tail[-1] if self._tail else None
-        # Single characters, each with its time, would take a hundred times their size.
-        if last is not None and len(last.data) < _MERGE_BYTES:
-            near = frame.at - last.at < _MERGE_S
-            if near or len(self._tail) >= _TAIL_PIECES:
-                self._tail[-1] = last._replace(data=last.data + frame.data)
-                return
-        self._tail.append(frame)
-
-    def _drop(self) -> None:
-        assert self._tail is not None
-        while self._held - len(self._tail[0].data) >= self._tail_bytes:
-            gone = len(self._tail.popleft().data)
-            self._held -= gone
-            self._dropped += gone
-
-    def _notice(self, frame: Frame, what: str, then: str) -> Frame:
-        limit = f"{self._max_bytes / 1e6:g} MB"
-        text = f"[swell: this {frame.stream} {what} {limit} (--max-log-size): {then}]\n"
-        return frame._replace(data=text.encode(), flags=NOTICE)
+def _frames(key: tuple[str, int, str], pieces: Iterable[Piece]) -> list[Frame]:
+    task, attempt, stream = key
+    return [
+        Frame(task, attempt, stream, piece.at, piece.data, NOTICE if piece.is_notice else 0)
+        for piece in pieces
+    ]
