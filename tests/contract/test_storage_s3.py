@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+from pathlib import Path
 
 import pytest
 
 from swell.datastore.object_access import access_from
 from swell.datastore.object_address import parse_address
 from swell.datastore.object_store import PART_BYTES, ObjectStorage
+from swell.package.layers import Layer
+from swell.package.upload import Uploads
 from swell.seams.storage import Storage
 from swell.settings import load_settings
 from swell.testing.storage_contract import StorageContract
@@ -72,3 +76,16 @@ def test_a_process_forked_from_one_that_used_the_store_can_use_it(storage: Objec
         assert answer.read() == b"seen by the child"
     os.waitpid(child, 0)
     assert bytes(storage.read("k")) == b"seen by the child"
+
+
+@pytest.mark.parametrize("size", [1000, 20_000_000])
+def test_a_package_is_brought_into_the_bucket_once(
+    storage: ObjectStorage, tmp_path: Path, size: int
+) -> None:
+    content = os.urandom(size)
+    (tmp_path / "a.zip").write_bytes(content)
+    package = Layer("swell", str(tmp_path / "a.zip"), hashlib.sha256(content).hexdigest(), size, 1)
+    stored = Uploads(storage).layer(package)
+    assert bytes(storage.read(stored.key)) == content
+    (tmp_path / "a.zip").unlink()
+    assert Uploads(storage).layer(package) == stored

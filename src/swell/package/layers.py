@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import time
@@ -174,9 +175,11 @@ def _compile(folder: str, target: Target) -> None:
     containers need not compile then. It is used without a look at the source's time."""
     if not target.is_like_here:
         return
+    # Tests of packages, half of what some bring, are not imported by tasks.
+    tests = rf"{re.escape(folder)}.*/tests?/"
     # fmt: off
     command = [
-        sys.executable, "-m", "compileall", "-q", "-q", "-s", folder,
+        sys.executable, "-m", "compileall", "-q", "-q", "-s", folder, "-x", tests,
         "--invalidation-mode", "unchecked-hash", folder,
     ]
     # fmt: on

@@ -38,6 +38,8 @@ class ScriptedUv:
             info = into / f"{name}-1.dist-info"
             info.mkdir()
             (into / f"{name}.py").write_text(f"NAME = {line!r}")
+            (into / "tests").mkdir(exist_ok=True)
+            (into / "tests" / f"test_{name}.py").write_text("")
             (info / "METADATA").write_text(f"Name: {name}\n")
             (info / "direct_url.json").write_text(str(into))
             (into / "bin").mkdir(exist_ok=True)
@@ -97,7 +99,8 @@ def test_what_names_this_machine_stays_here(tmp_path):
         found = set(archive.namelist())
         record = archive.read("tabulate-1.dist-info/RECORD").decode()
     info = "tabulate-1.dist-info"
-    assert found == {"tabulate.py", "bin/tabulate-tool", f"{info}/METADATA", f"{info}/RECORD"}
+    notes = {f"{info}/METADATA", f"{info}/RECORD"}
+    assert found == {"tabulate.py", "tests/test_tabulate.py", "bin/tabulate-tool", *notes}
     assert "bin/tabulate," not in record
     assert "direct_url" not in record
     assert "tabulate.py" in record
@@ -112,7 +115,7 @@ def test_the_layer_of_swell_has_its_sources_and_no_test_tools(tmp_path):
     assert not [name for name in found if name.endswith(".pyc")]
 
 
-def test_bytecode_comes_along_where_the_target_has_our_python(tmp_path):
+def test_bytecode_of_what_tasks_import_comes_along_where_the_target_has_our_python(tmp_path):
     layer = make(tmp_path, ScriptedUv(), "tabulate==0.9.0", target=target_of(None))[0]
     with zipfile.ZipFile(layer.path) as archive:
         (name,) = [name for name in archive.namelist() if name.endswith(".pyc")]
