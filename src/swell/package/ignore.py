@@ -115,7 +115,7 @@ def _shape(pattern: str) -> re.Pattern[str] | None:
         if at_name and pattern.startswith("**/", at):
             parts.append("(?:.*/)?")
             at += 3
-        elif at_name and at > 0 and pattern[at:] == "**":
+        elif at_name and pattern[at:] == "**":
             parts.append(".+")
             at += 2
         elif sign == "*":
@@ -168,18 +168,26 @@ def _set(content: str) -> str:
     is_negated = content[:1] in ("!", "^")
     content = content[is_negated:]
     parts: list[str] = []
+    before = ""
     at = 0
     while at < len(content):
         named = re.match(r"\[:(\w+):\]", content[at:])
         if named:
             parts.append(_CLASSES.get(named[1], ""))
+            before = ""
             at += named.end()
             continue
-        if content[at] == "-" and 0 < at < len(content) - 1:
-            parts.append("-")
-            at += 1
-            continue
+        is_range = content[at] == "-" and before != "" and at < len(content) - 1
+        at += is_range
         at += content[at] == "\\" and at + 1 < len(content)
-        parts.append(re.escape(content[at]))
+        sign = content[at]
+        if not is_range:
+            parts.append(re.escape(sign))
+        elif before <= sign:
+            parts.append(f"{re.escape(before)}-{re.escape(sign)}")
+        before = "" if is_range else sign
         at += 1
+    # An empty set matches nothing, and its opposite everything.
+    if not parts:
+        return "(?!/)." if is_negated else "(?!)"
     return f"(?!/)[{'^' if is_negated else ''}{''.join(parts)}]"
