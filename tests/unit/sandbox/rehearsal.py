@@ -53,7 +53,8 @@ class Rehearsal:
 
     def define(self, name: str, **more: Any) -> str:
         properties = {"image": "python:3.11", "command": ["true"], "resourceRequirements": NEEDS}
-        given = {"containerProperties": properties, "type": "container", **more}
+        whole = {"containerProperties": properties, "type": "container", **more}
+        given = {key: value for key, value in whole.items() if value is not None}
         arn: str = self.call("RegisterJobDefinition", jobDefinitionName=name, **given)[
             "jobDefinitionArn"
         ]
