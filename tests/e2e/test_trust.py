@@ -177,3 +177,8 @@ def test_a_setting_that_cannot_be_is_told_before_anything_starts(place, settings
     assert told in ended.text
     assert "Traceback" not in ended.text
     assert "Task starts" not in ended.text
+    assert foreign(place).code == 0
+    for command in (["dump", "1/start"], ["resume", "--origin-run-id", "1"]):
+        read = place.run(place.folder / "flow.py", *command, env=place.environ(**settings))
+        assert (read.code, "Traceback" in read.text) == (2, False), read.text
+        assert told in read.text

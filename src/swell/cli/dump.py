@@ -13,7 +13,7 @@ from swell.cli.paths import Found, find_path
 from swell.cli.render import size_text
 from swell.cli.tables import cut, one_line, shown_width
 from swell.client.derived import DERIVED, derived_ref
-from swell.errors import CommandException, StoreError, Untrusted
+from swell.errors import CommandException, StoreError, Untrusted, UseError
 from swell.model.facts import RunStatus, TaskFact
 from swell.model.record import ArtifactRef, Outcome
 from swell.session.reading import LocalStores
@@ -195,6 +195,8 @@ class _Texts:
             if isinstance(value, str):
                 return _Value(repr(value))
             return _Value(pprint.pformat(value, width=self._page - 4))
+        except UseError:
+            raise
         except StoreError as error:
             return _Value(f"{_preview(ref)}\nnot loaded: {error}", is_note=True)
         except Exception as error:
