@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.bootstrap_stage import NAME, ROOT, Stage, ended, until
+from tests.e2e.bootstrap_stage import NAME, PYTHON, ROOT, Stage, ended, until
 from tests.servers.seaweedfs import KEY, SECRET, SeaweedFs
 from tests.servers.stub_http import Asked, Reply, StubHttp
 
@@ -174,6 +174,34 @@ def test_a_sigterm_of_the_engine_reaches_the_flow_and_the_end_is_told(stage: Sta
     assert ended(process).stdout == b"ready\nsaved\n"
     assert stage.end().told["ended_by"] == "stop"
     assert stage.text("stdout") == "ready\nsaved\n"
+
+
+def test_a_sigterm_before_the_flow_began_is_told_too(stage: Stage) -> None:
+    begun = stage.folder / "begun"
+    slow = stage.folder / "slow-python"
+    slow.write_text(f"#!/bin/sh\ntouch {begun}\nexec sleep 600\n")
+    slow.chmod(0o755)
+    stage.changes["executable"] = str(slow)
+    stage.prepare("print('never')")
+    process = stage.begin()
+    until(begun.exists, process)
+
+    process.terminate()
+
+    assert ended(process).returncode == 1
+    told = stage.end().told
+    assert (told["ended_by"], told["started_at"]) == ("stop", None)
+    assert told["sentence"] == "The engine ended the attempt before the flow began."
+
+
+def test_the_images_own_python_for_the_flow_is_used(stage: Stage) -> None:
+    named = stage.folder / "flow-python"
+    named.write_text(f'#!/bin/sh\nWRAPPED=yes exec {PYTHON} "$@"\n')
+    named.chmod(0o755)
+    stage.changes["executable"] = str(named)
+    stage.prepare("import os; print(os.environ['WRAPPED'])")
+
+    assert stage.run().stdout == b"yes\n"
 
 
 @pytest.mark.slow

@@ -87,7 +87,7 @@ def _ask_once(method: str, url: str, headers: Mapping[str, str]) -> bytes:
     name = name.strip("[]")
     is_secure = scheme == "https"
     link = socket.create_connection((name, int(port or (443 if is_secure else 80))), 5)
-    with link:
+    try:
         link.settimeout(20)
         if is_secure:
             import ssl
@@ -97,8 +97,13 @@ def _ask_once(method: str, url: str, headers: Mapping[str, str]) -> bytes:
         lines = [f"{method} /{path} HTTP/1.0", *map("{}: {}".format, headers, headers.values())]
         link.sendall("\r\n".join([*lines, "", ""]).encode())
         answer = b"".join(iter(lambda: link.recv(1 << 18), b""))
+    finally:
+        link.close()
     head, _, body = answer.partition(b"\r\n\r\n")
     status = int(b"".join(head.split()[1:2]) or 0)
+    length = head.lower().partition(b"content-length:")[2].split()[:1]
+    if length and int(length[0]) != len(body):
+        raise Passing("the answer broke off")
     if status == 200:
         return body
     told = body[:2000].decode("utf-8", "replace")

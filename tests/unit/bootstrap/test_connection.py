@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from swell.bootstrap.connection import Answer, Connection
+from swell.bootstrap.loader import Passing, ask
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
 @contextmanager
-def speaking(*connections: list[bytes]) -> Iterator[str]:
+def speaking(*connections: list[bytes], tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """A server that sends so many answers on each connection, one a request, then closes it."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
         for answers in connections:
             link, _ = listener.accept()
+            if tls is not None:
+                try:
+                    link = tls.wrap_socket(link, server_side=True)
+                except ssl.SSLError:
+                    link.close()  # the client does not trust this server
+                    continue
             with link:
                 for answer in answers:
                     asked = b""
@@ -32,7 +43,7 @@ def speaking(*connections: list[bytes]) -> Iterator[str]:
     thread = threading.Thread(target=serve)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         thread.join(10)
         listener.close()
@@ -120,3 +131,64 @@ def test_an_error_does_not_go_where_the_content_should() -> None:
 )
 def test_an_address_is_read(url: str, address: tuple[str, int]) -> None:
     assert Connection(url).address == address
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for this machine that signs itself, with its key."""
+    program = shutil.which("openssl")
+    if program is None:
+        pytest.skip("openssl is not installed.")
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    subprocess.run(
+        [program, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", path,
+         "-out", f"{path}.crt", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    path.write_text(path.read_text() + Path(f"{path}.crt").read_text())
+    return path
+
+
+@pytest.fixture
+def tls(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+HELLO = OK + b"Content-Length: 5\r\n\r\nhello"
+
+
+def test_a_server_with_a_trusted_certificate_is_spoken_to(
+    certificate: Path, tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+    with speaking([HELLO], [HELLO], tls=tls) as url:
+        link = Connection(url, str(certificate))
+        assert get(link).body == b"hello"
+        link.close()
+        assert ask("GET", url, {}) == b"hello"
+
+
+def test_a_server_whose_certificate_nobody_trusts_is_not_spoken_to(tls: ssl.SSLContext) -> None:
+    with speaking([HELLO], [HELLO], tls=tls) as url:
+        with pytest.raises(ssl.SSLCertVerificationError):
+            get(Connection(url))
+        with pytest.raises(OSError, match="CERTIFICATE_VERIFY_FAILED") as failure:
+            ask("GET", url, {})
+        assert not isinstance(failure.value, Passing)
+
+
+def test_the_loader_tries_again_what_broke_off() -> None:
+    half = OK + b"Content-Length: 50\r\n\r\nhello"
+    with speaking([half], [b"HTTP/1.1 503 No\r\n\r\n"], [HELLO]) as url:
+        assert ask("GET", url, {}) == b"hello"
+
+
+def test_the_loader_does_not_try_again_what_is_refused() -> None:
+    refusal = b"HTTP/1.1 403 No\r\n\r\n<Code>AccessDenied</Code><Message>Not you</Message>"
+    with (
+        speaking([refusal]) as url,
+        pytest.raises(OSError, match="it answered 403 AccessDenied Not you"),
+    ):
+        ask("GET", url, {})
