@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import sys
 import threading
 import time
@@ -172,13 +173,13 @@ class Attempt:
             lease.stop()
         ending.note_end(child.status, child.usage)
         ending.ended_by, ending.sentence = watch.ends.ended_by, watch.ends.sentence
-        if spot.has_notice and (ending.ended_by == "stop" or ending.signal is not None):
-            ending.ended_by = "spot"
-            ending.sentence = "The spot machine is taken back."
         ending.memory_limit_mb = self._memory.limit_mb()
         kills_now = self._memory.oom_kills()
         if kills is not None and kills_now is not None:
             ending.oom_kills = kills_now - kills
+        if spot.has_notice and is_taken_back(ending):
+            ending.ended_by = "spot"
+            ending.sentence = "The spot machine is taken back."
         ending.log_ends, ending.log_segments = feed.ends, watch.segments
 
     def _tell_end(self, folder: str, sender: Sender) -> int:
@@ -196,6 +197,12 @@ class Attempt:
             limit_s = max(1.0, self._wake.stopped_at + STOP_BUDGET_S - time.monotonic())
         sender.finish(limit_s)
         return exit_code_of(ending.exit_code, ending.ended_by, ending.signal is not None)
+
+
+def is_taken_back(ending: Ending) -> bool:
+    """Whether an end after a spot notice came from outside, and not from memory or a limit."""
+    is_ended = ending.signal in (signal.SIGTERM, signal.SIGKILL) and not ending.oom_kills
+    return ending.ended_by == "stop" or (ending.ended_by is None and is_ended)
 
 
 def child_environment(

@@ -7,6 +7,8 @@ import signal
 import pytest
 
 from swell.bootstrap.ends import Ends, exit_code_of, has_expired
+from swell.bootstrap.place import Ending, Place
+from swell.bootstrap.supervisor import is_taken_back
 
 
 def test_an_end_begins_with_a_sigterm_and_goes_on_with_a_sigkill() -> None:
@@ -67,3 +69,23 @@ def test_the_engine_is_told(
     child: int | None, ended_by: str | None, is_signalled: bool, code: int
 ) -> None:
     assert exit_code_of(child, ended_by, is_signalled) == code
+
+
+@pytest.mark.parametrize(
+    ("ended_by", "number", "oom_kills", "taken_back"),
+    [
+        ("stop", None, 0, True),
+        (None, signal.SIGKILL, 0, True),
+        (None, signal.SIGKILL, 1, False),
+        (None, signal.SIGSEGV, 0, False),
+        (None, None, 0, False),
+        ("timeout", signal.SIGTERM, 0, False),
+    ],
+)
+def test_after_a_spot_notice_only_an_end_from_outside_is_put_down_to_it(
+    ended_by: str | None, number: int | None, oom_kills: int, taken_back: bool
+) -> None:
+    ending = Ending(Place("job", 0, 1), {})
+    ending.ended_by, ending.signal, ending.oom_kills = ended_by, number, oom_kills
+
+    assert is_taken_back(ending) == taken_back
