@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, NamedTuple, Protocol
 
@@ -300,6 +300,9 @@ class _Attempt:
                 continue
             if store.changed(ref, value):
                 new[name] = value
+        if opens_foreach and self.chosen is not None and isinstance(self.chosen.items, Iterator):
+            # Its items were stored; it is used up itself, and a generator cannot be stored.
+            new.pop(self.chosen.foreach or "", None)
         inline_bytes = CHILD_INLINE_BYTES if opens_foreach else None
         given = {name: ref.handed_on() for name, ref in self.door.available.items()}
         refs = {**given, **store.save(new, inline_bytes=inline_bytes)}
