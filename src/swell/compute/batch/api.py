@@ -176,9 +176,15 @@ class BatchApi:
         query = {"consumableResource": name}
         return _read(self._call("DescribeConsumableResource", query), Consumable)
 
-    def hosts_of(self, clusters: Sequence[str]) -> dict[str, int]:
-        """ECS cluster → container instances that joined it (ecs:DescribeClusters)."""
-        answer = self._call("DescribeClusters", {"clusters": list(clusters)}, service="ecs")
+    def hosts_of(self, clusters: Sequence[str]) -> dict[str, int] | None:
+        """ECS cluster → container instances that joined it (ecs:DescribeClusters).
+
+        None where something stands in for AWS Batch: its clusters are not Amazon's.
+        """
+        if self.access.endpoint_url is not None:
+            return None
+        query = {"clusters": list(clusters)}
+        answer = self._call("DescribeClusters", query, service="ecs")
         return {
             cluster["clusterArn"]: int(cluster.get("registeredContainerInstancesCount", 0))
             for cluster in answer.get("clusters", ())
