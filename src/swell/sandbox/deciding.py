@@ -12,9 +12,10 @@ from functools import partial
 from typing import TypeVar
 
 from swell.sandbox.batch.chaos import ChaosAnswer, ChaosRequest, merged
-from swell.sandbox.batch.commands import Command, KillJob, StartJob
+from swell.sandbox.batch.commands import AnnounceLoss, Command, KillJob, StartJob
 from swell.sandbox.batch.default_resources import ResourceCall
 from swell.sandbox.batch.entities import Document
+from swell.sandbox.batch.keep import Kept
 from swell.sandbox.batch.machine import Batch
 from swell.sandbox.batch.status import Status, status_of
 from swell.sandbox.batch.tuning import BatchSettings
@@ -23,6 +24,10 @@ from swell.sandbox.jobs import JobEnd, JobRunner
 _T = TypeVar("_T")
 _LONGEST_WAIT_S = 1.0
 _ANSWER_WITHIN_S = 60.0
+
+
+def _nobody_listens(host: str, at: float) -> None:
+    """Where jobs cannot see a Spot notice."""
 
 
 class Decider:
@@ -39,7 +44,9 @@ class Decider:
         clock: Callable[[], float] = time.time,
         *,
         seed: int | None = None,
+        announce: Callable[[str, float], None] = _nobody_listens,
     ) -> None:
+        self._announce = announce
         self.settings = settings
         self._runner = runner
         self._clock = clock
@@ -49,9 +56,15 @@ class Decider:
         self._thread = threading.Thread(target=self._decide, name="swell-batch", daemon=True)
         self._down_until = 0.0
 
-    def open(self) -> None:
-        """Begin to decide."""
+    def open(self, kept: Kept | None = None) -> None:
+        """Begin to decide, with what an earlier one knew."""
+        if kept is not None:
+            self._batch.restore(kept, self._clock())
         self._thread.start()
+
+    def kept(self) -> Kept:
+        """What a later one should know; once this one is closed."""
+        return self._batch.kept()
 
     def close(self) -> None:
         """Stop deciding, kill what runs."""
@@ -123,6 +136,8 @@ class Decider:
             self._runner.start(spec, partial(self._report, spec.job_id, spec.attempt))
         elif isinstance(command, KillJob):
             self._runner.kill(command.job_id, command.attempt)
+        elif isinstance(command, AnnounceLoss):
+            self._announce(command.host, command.at)
         else:
             self._runner.stop(command.job_id, command.attempt, command.grace_s)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -31,9 +32,9 @@ QUICK = BatchSettings(
 class Served:
     """A service, its runner and a client of it."""
 
-    def __init__(self, settings: BatchSettings, runner: ScriptedRunner) -> None:
-        self.runner = runner
-        self.service = BatchService(settings, runner)
+    def __init__(self, settings: BatchSettings, folder: Path | None = None) -> None:
+        self.runner = ScriptedRunner(play)
+        self.service = BatchService(settings, self.runner, folder=folder)
         self.url = self.service.serve()
         self.client: Any = boto3.client(
             "batch",
@@ -56,6 +57,9 @@ class Served:
     def submit(self, name: str = "job", **more: Any) -> str:
         request = {"jobName": name, "jobQueue": "swell", "jobDefinition": "d", **more}
         return str(self.client.submit_job(**request)["jobId"])
+
+    def queues(self) -> list[dict[str, Any]]:
+        return list(self.client.describe_job_queues()["jobQueues"])
 
     def job(self, job_id: str) -> dict[str, Any]:
         return dict(self.client.describe_jobs(jobs=[job_id])["jobs"][0])
@@ -91,7 +95,7 @@ def play(spec: JobSpec) -> JobEnd | None:
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
-    found = Served(QUICK, ScriptedRunner(play))
+    found = Served(QUICK)
     found.define()
     yield found
     found.close()
@@ -103,7 +107,7 @@ def serve() -> Iterator[Callable[..., Served]]:
     made: list[Served] = []
 
     def make(**changes: Any) -> Served:
-        made.append(Served(msgspec.structs.replace(QUICK, **changes), ScriptedRunner(play)))
+        made.append(Served(msgspec.structs.replace(QUICK, **changes)))
         made[-1].define()
         return made[-1]
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from swell.sandbox.batch.commands import KillJob, StartJob, StopJob
+from swell.sandbox.batch.commands import AnnounceLoss, KillJob, StartJob, StopJob
 from swell.sandbox.batch.machine import Batch
 from swell.sandbox.batch.tuning import BatchSettings
 from swell.sandbox.jobs import JobEnd, JobSpec
@@ -30,6 +30,7 @@ class Rehearsal:
         self.started: list[JobSpec] = []
         self.stopped: list[StopJob] = []
         self.killed: list[KillJob] = []
+        self.announced: list[AnnounceLoss] = []
         self.call(
             "CreateComputeEnvironment",
             computeEnvironmentName="ce",
@@ -107,6 +108,8 @@ class Rehearsal:
                 self.started.append(command.spec)
             elif isinstance(command, StopJob):
                 self.stopped.append(command)
+            elif isinstance(command, AnnounceLoss):
+                self.announced.append(command)
             else:
                 self.killed.append(command)
 

@@ -216,11 +216,27 @@ def test_the_same_seed_strikes_the_same_attempts_whatever_their_order() -> None:
         return {jobs[kill.job_id] for kill in batch.killed}
 
     names = [f"job{number}" for number in range(40)]
-    faults = Faults(spot=0.3, seed=7)
+    faults = Faults(spot=0.3, seed=7, notice_s=0.1)
     first = struck(names, faults)
     assert first == struck(names[::-1], faults)
     assert 3 <= len(first) <= 25
-    assert first != struck(names, Faults(spot=0.3, seed=8))
+    assert first != struck(names, Faults(spot=0.3, seed=8, notice_s=0.1))
+
+
+def test_an_attempt_alone_on_its_instance_is_given_notice_before_it_is_reclaimed() -> None:
+    batch = Rehearsal(scale_up_s=0, starting_s=0, submitted_s=0)
+    batch.batch.set_faults(Faults(spot=1.0, within_s=1.0, notice_s=120), batch.now)
+    job = batch.submit()
+    batch.advance(1)
+    (notice,) = batch.announced
+    assert notice.host == batch.started[0].host_name
+    assert (batch.status(job), batch.killed) == ("RUNNING", [])
+    other = batch.submit()
+    batch.advance(1)
+    assert batch.started[-1].job_id == other
+    assert batch.started[-1].host_name != notice.host
+    batch.advance(notice.at - batch.now)
+    assert [kill.job_id for kill in batch.killed] == [job]
 
 
 def test_an_attempt_that_is_made_to_run_out_of_memory_says_so_as_batch_does() -> None:

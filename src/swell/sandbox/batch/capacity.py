@@ -180,6 +180,7 @@ class Capacity:
                 and host.free_mib >= need.memory_mib
                 and host.free_gpus >= need.gpus
                 and host.ready_at <= now
+                and not host.is_leaving
             ):
                 return host
         return None

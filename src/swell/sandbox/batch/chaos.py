@@ -14,6 +14,7 @@ class ChaosRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     spot: float | None = None
     oom: float | None = None
     within_s: float | None = None
+    notice_s: float | None = None
     throttle: float | None = None
     capacity: int | None = None
     environments: dict[str, str] | None = None

@@ -28,4 +28,11 @@ class KillJob(msgspec.Struct, frozen=True):
     attempt: int
 
 
-Command = StartJob | StopJob | KillJob
+class AnnounceLoss(msgspec.Struct, frozen=True):
+    """An instance will be reclaimed at ``at`` (Unix seconds): the Spot notice."""
+
+    host: str
+    at: float
+
+
+Command = StartJob | StopJob | KillJob | AnnounceLoss

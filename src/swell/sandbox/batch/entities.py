@@ -152,6 +152,8 @@ class Host:
     free_gpus: int
     jobs: set[Job] = field(default_factory=set)
     idle_since: float = 0.0
+    is_leaving: bool = False
+    """It has been told that it will be reclaimed: nothing more is placed there."""
     is_gone: bool = False
 
 

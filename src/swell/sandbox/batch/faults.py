@@ -18,7 +18,10 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """All off by default. Shares are between 0 and 1, times in seconds."""
 
     spot: float = 0.0
-    """The share of attempts whose instance is reclaimed."""
+    """The share of attempts whose instance is reclaimed: with notice where an attempt has its
+    instance alone; else it is the only one of its instance that goes, without notice."""
+    notice_s: float = 2.0
+    """How long before its end an instance is told (on AWS 120)."""
     oom: float = 0.0
     """The share of attempts that are killed as if they had passed their memory limit."""
     within_s: float = 1.0

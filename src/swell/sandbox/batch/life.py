@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from swell.sandbox.batch.commands import KillJob, StartJob, StopJob
+from swell.sandbox.batch.commands import AnnounceLoss, KillJob, StartJob, StopJob
 from swell.sandbox.batch.entities import (
     ARRAY,
     CHILD,
@@ -183,7 +183,7 @@ class Life:
         world.commands.append(StartJob(spec_of(job, attempt, world.settings)))
         drawn = misfortune(world.capacity.faults, job.work.name, job.index, attempt.number)
         if drawn.reclaimed_after_s is not None:
-            self._after(drawn.reclaimed_after_s, self._reclaim_alone, job, attempt)
+            self._after(drawn.reclaimed_after_s, self._reclaim_later, job, attempt)
         if drawn.out_of_memory_after_s is not None:
             self._after(drawn.out_of_memory_after_s, self._exhaust, job, attempt)
 
@@ -196,13 +196,17 @@ class Life:
             self._reclaim(job, host)
         self._world.is_dispatch_due = True
 
-    def _reclaim_alone(self, job: Job, attempt: Attempt) -> None:
-        host = job.host
+    def _reclaim_later(self, job: Job, attempt: Attempt) -> None:
+        host, world = job.host, self._world
         if host is None or not _is_running(job, attempt):
             return
-        if len(host.jobs) == 1 and host.kind is not None:
-            self._world.capacity.remove(host)
-        self._reclaim(job, host)
+        if len(host.jobs) > 1 or host.kind is None:
+            self._reclaim(job, host)
+        elif not host.is_leaving:
+            notice = world.capacity.faults.notice_s
+            host.is_leaving = True
+            world.commands.append(AnnounceLoss(host.id, world.now + notice))
+            self._after(notice, self.lose, host)
 
     def _reclaim(self, job: Job, host: Host) -> None:
         if job.status == STARTING:
@@ -300,7 +304,13 @@ class Life:
                 if not node.is_over:
                     self.finish(node, FAILED, why)
         if job.parent is None:
-            self._after(self._world.settings.expiry_s, self._forget, job)
+            self.remember(job)
+
+    def remember(self, job: Job) -> None:
+        """Keep a job that is over for as long as such jobs are kept."""
+        ended = self._world.now if job.stopped_at is None else job.stopped_at
+        left = ended + self._world.settings.expiry_s - self._world.now
+        self._after(max(left, 0.0), self._forget, job)
 
     def _forget(self, job: Job) -> None:
         self._world.jobs.pop(job.id, None)

@@ -9,8 +9,9 @@ from urllib.parse import unquote
 from swell.sandbox.batch.commands import Command
 from swell.sandbox.batch.definitions import check_tags
 from swell.sandbox.batch.details import detail
-from swell.sandbox.batch.entities import RUNNING, Document, Environment, Host, Job
+from swell.sandbox.batch.entities import Document, Environment, Host, Job
 from swell.sandbox.batch.faults import Faults, wrong_with
+from swell.sandbox.batch.keep import Kept, kept_of, restore
 from swell.sandbox.batch.life import Life
 from swell.sandbox.batch.listing import list_jobs
 from swell.sandbox.batch.names import Names
@@ -133,7 +134,17 @@ class Batch:
         self._settle()
         return host.id
 
+    def restore(self, kept: Kept, now: float) -> None:
+        """Begin with what an earlier one knew; before anything else is asked."""
+        self.tick(now)
+        restore(kept, self.world, self._life)
+        self._settle()
+
     # --- what comes out -------------------------------------------------------
+
+    def kept(self) -> Kept:
+        """What a later one should know."""
+        return kept_of(self.world)
 
     def take_commands(self) -> list[Command]:
         """What has to be done, in order; handed out once."""
@@ -144,11 +155,6 @@ class Batch:
     def next_time(self) -> float | None:
         """When ``tick`` has something to do next."""
         return self.world.agenda.next_time
-
-    def running(self) -> list[Job]:
-        """Jobs, children and nodes that have an attempt now."""
-        found = (job for top in self.world.jobs.values() for job in (top.children or [top]))
-        return [job for job in found if job.status == RUNNING]
 
     # --- operations -----------------------------------------------------------
 
