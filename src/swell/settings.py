@@ -429,6 +429,12 @@ def choose_metadata(address: str, environ: MutableMapping[str, str] | None = Non
     target["SWELL_METADATA"] = address
 
 
+def choose_profile(name: str, environ: MutableMapping[str, str] | None = None) -> None:
+    """Let this process and those started from here on read the settings of profile ``name``."""
+    target = os.environ if environ is None else environ
+    target["SWELL_PROFILE"] = name
+
+
 class AwsVariables(msgspec.Struct, frozen=True):
     """What Amazon's own tools read from the environment, as far as profiles need it."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from swell.cli.app import LazyCommand, LazyGroup
+from swell.cli.app import LazyCommand, LazyGroup, profile_option, settings_of_profile
 
 COMMANDS = {
     "runs": LazyCommand("swell.cli.runs:runs_command", "List the latest runs."),
@@ -16,6 +16,9 @@ COMMANDS = {
     "diff": LazyCommand("swell.cli.diff:diff_command", "Say what differs between two runs."),
     "card": LazyCommand("swell.cli.card:card_command", "Look at cards."),
     "new": LazyCommand("swell.cli.new:new_command", "Write a starter script."),
+    "sandbox": LazyCommand(
+        "swell.cli.sandbox:sandbox_command", "An AWS Batch on this machine, to rehearse with."
+    ),
     "doctor": LazyCommand(
         "swell.cli.doctor:doctor_command", "What this machine has, and what is missing."
     ),
@@ -31,6 +34,7 @@ def swell_app() -> click.Group:
         help="Look at runs of flows, and start new ones. A flow itself is run by its script: "
         "python flow.py run.",
         params=[
+            profile_option(_choose_profile),
             click.Option(["--quiet/--not-quiet"], default=False, help="No headings or hints."),
             click.Option(
                 ["--version"],
@@ -56,6 +60,12 @@ def _version() -> None:
     from swell.version import VERSION
 
     click.echo(f"swell {VERSION}")
+
+
+def _choose_profile(ctx: click.Context, option: click.Parameter, value: str | None) -> None:
+    del option
+    if value is not None and not ctx.resilient_parsing:
+        ctx.obj = settings_of_profile(value)
 
 
 def _print_version(ctx: click.Context, option: click.Parameter, value: bool) -> None:

@@ -11,7 +11,7 @@ import click
 
 from swell.cli.render import error_text, paint_for, say_error
 from swell.errors import InternalError, SwellError, UsageError
-from swell.settings import Settings, load_settings
+from swell.settings import Settings, choose_profile, load_settings
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -77,6 +77,29 @@ def settings_or_exit() -> Settings:
     except UsageError as error:
         say_error(error_text(error, paint_for(sys.stderr, no_color=False)))
         sys.exit(EXIT_USAGE)
+
+
+def profile_option(
+    choose: Callable[[click.Context, click.Parameter, str | None], None],
+) -> click.Option:
+    """``--profile``, before the command; ``choose`` is called before other options are."""
+    return click.Option(
+        ["--profile"],
+        metavar="NAME",
+        is_eager=True,
+        expose_value=False,
+        callback=choose,
+        help="Read the settings of profile NAME.",
+    )
+
+
+def settings_of_profile(name: str) -> Settings:
+    """The settings with profile ``name``, for this process and those it starts.
+
+    Raises UsageError for a profile that is not there.
+    """
+    choose_profile(name)
+    return load_settings()
 
 
 def run_app(

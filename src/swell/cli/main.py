@@ -10,7 +10,14 @@ from click.core import ParameterSource
 from msgspec import structs
 
 from swell.authoring.flow import Flow
-from swell.cli.app import LazyCommand, LazyGroup, run_app, settings_or_exit
+from swell.cli.app import (
+    LazyCommand,
+    LazyGroup,
+    profile_option,
+    run_app,
+    settings_of_profile,
+    settings_or_exit,
+)
 from swell.settings import Settings, choose_metadata
 
 SCRIPT_COMMANDS = {
@@ -71,6 +78,7 @@ def script_app(flow_class: type[Flow]) -> LazyGroup:
 def top_options() -> list[click.Parameter]:
     """Options that stand before the command."""
     return [
+        profile_option(_choose_profile),
         click.Option(["--quiet/--not-quiet"], default=False, help="No headings or hints."),
         click.Option(
             ["--with", "decospecs"],
@@ -159,6 +167,13 @@ def _choose_metadata(ctx: click.Context, option: click.Parameter, value: str) ->
         choose_metadata(value)
         ctx.obj.settings = structs.replace(ctx.obj.settings, metadata=value)
     return value
+
+
+def _choose_profile(ctx: click.Context, option: click.Parameter, value: str | None) -> None:
+    """Before any other option looks at the settings."""
+    del option
+    if value is not None:
+        ctx.obj.settings = settings_of_profile(value)
 
 
 def _is_scheme_of(url: str | None, given: str) -> bool:

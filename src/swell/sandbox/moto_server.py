@@ -42,8 +42,8 @@ class MotoServer:
         self._server.wait_until(lambda: takes_connections(self.port))
 
     def stop(self) -> None:
-        """End it."""
-        self._server.stop()
+        """End it: nothing it holds is kept."""
+        self._server.kill()
 
     def make_bucket(self, name: str) -> None:
         """Make a bucket, where moto is the S3."""

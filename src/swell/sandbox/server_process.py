@@ -52,15 +52,6 @@ class ServerProcess:
                 )
             time.sleep(_POLL_S)
 
-    def stop(self) -> None:
-        """SIGTERM, and SIGKILL after ten seconds."""
-        if self.process is not None and self.process.poll() is None:
-            with suppress(OSError):
-                os.killpg(self.process.pid, signal.SIGTERM)
-            with suppress(subprocess.TimeoutExpired):
-                self.process.wait(timeout=_STOP_S)
-        self.kill()
-
     def kill(self) -> None:
         """SIGKILL, at once."""
         if self.process is not None and self.process.poll() is None:
