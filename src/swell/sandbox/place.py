@@ -27,7 +27,6 @@ class Wanted(msgspec.Struct, frozen=True):
     folder: str
     home: str
     port: int = 0
-    runner: str = "auto"
     job_credentials: str = "endpoint"
     vcpus: int | None = None
     ends_with_stdin: bool = False
