@@ -21,6 +21,8 @@ _LOOPBACK = "127.0.0.1"
 _CHAOS, _STATUS, _RESOURCES = "/_sandbox/chaos", "/_sandbox/status", "/_sandbox/resources"
 _SIGNED = "AWS4-HMAC-SHA256 "
 _LONGEST_BODY = 1 << 20
+_POLL_S = 0.05
+"""How often the listening thread looks whether it should stop."""
 
 
 class BatchServer:
@@ -34,7 +36,7 @@ class BatchServer:
         """Listen on ``port`` of loopback, 0: a free one; the endpoint's URL."""
         self._http = _Http((_LOOPBACK, port), self._decider, ApiModel())
         # Accepts connections; each has a thread of its own, as clients keep them open.
-        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+        threading.Thread(target=self._http.serve_forever, args=(_POLL_S,), daemon=True).start()
         return f"http://{_LOOPBACK}:{self._http.server_port}"
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import random
 import threading
@@ -21,6 +22,7 @@ from swell.sandbox.batch.status import Status, status_of
 from swell.sandbox.batch.tuning import BatchSettings
 from swell.sandbox.jobs import JobEnd, JobRunner
 
+_log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _LONGEST_WAIT_S = 1.0
 _ANSWER_WITHIN_S = 60.0
@@ -122,13 +124,18 @@ class Decider:
             try:
                 act = self._inbox.get(timeout=wait)
             except queue.Empty:
-                self._batch.tick(self._clock())
-            else:
-                if act is None:
-                    return
+                act = self._tick
+            if act is None:
+                return
+            try:
                 act()
-            for command in self._batch.take_commands():
-                self._perform(command)
+                for command in self._batch.take_commands():
+                    self._perform(command)
+            except Exception:  # a bug of ours must not leave every caller without an answer
+                _log.exception("The sandbox's Batch met an error of its own.")
+
+    def _tick(self) -> None:
+        self._batch.tick(self._clock())
 
     def _perform(self, command: Command) -> None:
         if isinstance(command, StartJob):

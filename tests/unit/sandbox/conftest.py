@@ -34,7 +34,13 @@ class Served:
 
     def __init__(self, settings: BatchSettings, folder: Path | None = None) -> None:
         self.runner = ScriptedRunner(play)
-        self.service = BatchService(settings, self.runner, folder=folder)
+        self.announced: list[tuple[str, float]] = []
+        self.service = BatchService(
+            settings,
+            self.runner,
+            folder=folder,
+            announce=lambda host, at: self.announced.append((host, at)),
+        )
         self.url = self.service.serve()
         self.client: Any = boto3.client(
             "batch",

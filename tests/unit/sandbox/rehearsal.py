@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable
 from typing import Any
 
+from swell.sandbox.batch.api_model import ApiModel
 from swell.sandbox.batch.commands import AnnounceLoss, KillJob, StartJob, StopJob
 from swell.sandbox.batch.machine import Batch
 from swell.sandbox.batch.tuning import BatchSettings
@@ -17,6 +19,11 @@ NEEDS = [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "1000"}]
 def needs(vcpus: int = 1, memory: int = 1000, gpus: int = 0) -> list[dict[str, str]]:
     found = [{"type": "VCPU", "value": str(vcpus)}, {"type": "MEMORY", "value": str(memory)}]
     return found + ([{"type": "GPU", "value": str(gpus)}] if gpus else [])
+
+
+@functools.cache
+def _model() -> ApiModel:
+    return ApiModel()
 
 
 class Rehearsal:
@@ -62,7 +69,9 @@ class Rehearsal:
         return arn
 
     def call(self, operation: str, **request: Any) -> dict[str, Any]:
+        _model().check_request(operation, request)
         answer = self.batch.call(operation, request, self.now, is_free=True)
+        assert _model().wrong_with_answer(operation, answer) is None
         self._take()
         return answer
 

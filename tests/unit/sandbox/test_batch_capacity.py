@@ -207,6 +207,17 @@ def test_a_lost_instance_takes_its_jobs_which_have_no_exit_code() -> None:
     assert Rehearsal().batch.lose_host(0) is None
 
 
+def test_a_job_whose_instance_is_lost_before_it_began_waits_again_without_an_attempt() -> None:
+    batch = Rehearsal(max_vcpus=2, starting_s=60)
+    job = batch.submit(**sized(2))
+    batch.advance(5)
+    assert batch.status(job) == "STARTING"
+    batch.batch.lose_host(batch.now)
+    assert batch.status(job) == "RUNNABLE"
+    batch.advance(70)
+    assert (batch.status(job), len(batch.started)) == ("RUNNING", 1)
+
+
 def test_the_same_seed_strikes_the_same_attempts_whatever_their_order() -> None:
     def struck(names: list[str], faults: Faults) -> set[str]:
         batch = Rehearsal()

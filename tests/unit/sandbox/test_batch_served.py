@@ -143,6 +143,45 @@ def test_the_sandbox_tells_its_status_and_makes_queues(serve: Any) -> None:
     caught.value.close()
 
 
+def test_chaos_reclaims_an_instance_after_telling_it(serve: Any) -> None:
+    served = serve()
+    answer = own(served, "chaos", {"spot": 1.0, "within_s": 0.01, "notice_s": 0.02, "seed": 7})
+    assert answer["faults"]["spot"] == 1.0
+    job = served.until(served.submit("unlucky", **command("hold")), "FAILED")
+    assert job["statusReason"].startswith("Host EC2 (instance i-")
+    assert served.announced[0][0] in job["statusReason"]
+    own(served, "chaos", {"clear": True})
+    assert served.until(served.submit("lucky"), "SUCCEEDED", "FAILED")["status"] == "SUCCEEDED"
+
+
+def test_chaos_loses_a_busy_instance_at_once(serve: Any) -> None:
+    served = serve()
+    job = served.submit("held", **command("hold"))
+    served.until(job, "RUNNING")
+    (host,) = own(served, "chaos", {"host_loss": 1})["lost_hosts"]
+    ended = served.until(job, "FAILED")
+    assert ended["statusReason"] == f"Host EC2 (instance {host}) terminated."
+
+
+def test_requests_larger_than_the_api_takes_are_refused(served: Served) -> None:
+    variables = [{"name": f"V{number}", "value": "x" * 100} for number in range(300)]
+    message = refusal(
+        served.client.submit_job,
+        jobName="large",
+        jobQueue="swell",
+        jobDefinition="d",
+        containerOverrides={"environment": variables},
+    )
+    assert "at most 30720" in message
+    message = refusal(
+        served.client.register_job_definition,
+        jobDefinitionName="large",
+        type="container",
+        containerProperties={"image": "x", "environment": variables},
+    )
+    assert "at most 24576" in message
+
+
 def test_a_missing_signature_is_refused_where_it_is_asked_for(serve: Any) -> None:
     served = serve(checks_signature=True)
     assert served.client.describe_job_queues()["jobQueues"]
