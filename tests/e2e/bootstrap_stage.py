@@ -20,7 +20,7 @@ from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 
-from swell.bootstrap.loading import bootstrap_zip, loader_command
+from swell.bootstrap.loading import bootstrap_zip, loader_program
 from swell.bootstrap.log_feed import NOTICE
 from swell.bootstrap.store import Store
 from tests.servers.seaweedfs import SeaweedFs
@@ -134,7 +134,7 @@ class Stage:
     def begin(self, **environ: str) -> subprocess.Popen[bytes]:
         """Start an attempt as an engine does: the loader, and an environment."""
         process = subprocess.Popen(
-            loader_command(PYTHON),
+            [PYTHON, "-I", "-S", "-c", loader_program()],
             env={**self.environ, **environ},
             cwd=self.folder,
             stdin=subprocess.DEVNULL,

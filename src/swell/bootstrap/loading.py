@@ -27,15 +27,12 @@ exec(zlib.decompress(binascii.a2b_base64("{packed}")))
 sys.exit(load())"""
 
 
-def loader_command(executable: str = "python") -> list[str]:
-    """The command of a container: the same for every submission, below 6 kB.
-
-    Isolated from the image's own settings and packages (-I, -S): a file ``json.py`` in the
-    image's working folder must not matter, and nothing but the standard library is needed.
-    """
+def loader_program() -> str:
+    """The program that a container starts with, for ``python -I -S -c``: the same for every
+    submission, below 6 kB."""
     packed = binascii.b2a_base64(zlib.compress(_bundle().encode(), 9), newline=False).decode()
     name = ".".join(map(str, _OLDEST))
-    return [executable, "-I", "-S", "-c", _START.format(oldest=_OLDEST, name=name, packed=packed)]
+    return _START.format(oldest=_OLDEST, name=name, packed=packed)
 
 
 def bootstrap_zip() -> tuple[bytes, str]:

@@ -178,6 +178,8 @@ def _order(ctx: click.Context, at_hand: FlowAtHand, options: dict[str, Any]) -> 
         attributes_file=options["runner_attribute_file"],
         branch=top["branch"],
         production=top["production"],
+        package_suffixes=top["package_suffixes"],
+        environment=top["environment"],
     )
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,7 +17,7 @@ from swell.compute.local import KeeperLink, LocalBackend
 from swell.compute.machine import machine_resources
 from swell.compute.process_facts import inspect_process
 from swell.decorators.resources import too_large_for
-from swell.errors import ComputeError, SwellError
+from swell.errors import SwellError
 from swell.model.facts import (
     PACKAGES_FACT,
     SCRIPT_ARTIFACT,
@@ -36,6 +36,7 @@ from swell.model.wire import encode
 from swell.scheduler.loop import Inbox, RunEnd, RunLoop
 from swell.scheduler.observe import Observer, RunBegan, Told
 from swell.scheduler.state import Limits, RunState
+from swell.seams.backend import Backend
 from swell.session.code_facts import package_versions, script_text
 from swell.session.flow import SettledFlow
 from swell.session.git import git_info
@@ -54,6 +55,12 @@ from swell.session.signals import signals_into
 from swell.session.user import default_namespace, user_name
 from swell.settings import Settings
 from swell.version import VERSION
+
+if TYPE_CHECKING:
+    from swell.session.remote import Remote
+
+LOCAL_BACKEND = "local"
+"""The backend of steps that run on this machine."""
 
 
 class RunOrder(msgspec.Struct, frozen=True):
@@ -79,6 +86,8 @@ class RunOrder(msgspec.Struct, frozen=True):
     from_step: str | None = None
     branch: str | None = None
     production: bool | None = None
+    package_suffixes: str = ".py"
+    environment: str = "local"
 
 
 class RunResult(msgspec.Struct, frozen=True):
@@ -98,12 +107,6 @@ def run_flow(
     """
     place = find_place(settings, flow.at_hand.script, os.getcwd())
     make_place(place)
-    for step, plan in flow.plans.items():
-        if plan.backend != "local":
-            raise ComputeError(
-                f"Step '{step}' asks for backend '{plan.backend}', which this swell does not have.",
-                remedy=f"Run it on this machine: take @{plan.backend} off the step.",
-            )
     isolation = choose_isolation(order.isolation, inspect_process())  # type: ignore[arg-type]  # the command line checked it
     # First the keeper: it must be forked before any thread, database or terminal of ours.
     link = open_keeper(flow, isolation, settings)
@@ -135,6 +138,7 @@ class _Session:
         self._isolation = isolation
         self._user = user_name(settings)
         self._project = flow.project(order.branch, order.production)
+        self._remote = self._open_remote()
 
     def run(self, link: KeeperLink) -> RunResult:
         """Make the run, drive it, and leave nothing behind."""
@@ -170,6 +174,20 @@ class _Session:
             self._stores.metastore.commit([ended])
         except SwellError:
             pass  # what led here is told; the store has nothing to add
+
+    def _open_remote(self) -> Remote | None:
+        """AWS Batch, where a step runs there. Raises SwellError for what could never run."""
+        if all(plan.backend == LOCAL_BACKEND for plan in self._flow.plans.values()):
+            return None
+        from swell.session.remote import Remote, RemoteOrder
+
+        order = self._order
+        away = RemoteOrder(
+            order.package_suffixes, order.environment, order.max_workers, order.max_log_mb
+        )
+        remote = Remote(self._flow, away, self._settings, self._tell)
+        remote.check()
+        return remote
 
     # --- before the first task -------------------------------------------------
 
@@ -340,6 +358,8 @@ class _Session:
         for plan in self._flow.plans.values():
             for warning in plan.warnings:
                 self._tell(warning, is_warning=True)
+            if plan.backend != LOCAL_BACKEND:
+                continue
             excess = too_large_for(plan.resources, machine)
             if excess is not None:
                 self._tell(
@@ -380,6 +400,11 @@ class _Session:
             fresh=self._isolation.kind == "fresh",
             open_cold_keeper=open_cold_keeper,
         )
+        backends: dict[str, Backend] = {LOCAL_BACKEND: backend}
+        if self._remote is not None:
+            backends[self._remote.name] = self._remote.backend(
+                fact.id, metastore.store_id, context, self._stores.data, output.take
+            )
         writer = FactWriter(fact.id, metastore, self._sync_blobs, inbox.put)
         launching = Launching(
             fact.id,
@@ -394,7 +419,7 @@ class _Session:
             fact.id,
             self._flow.graph,
             state,
-            {"local": backend},
+            backends,
             launching,
             writer,
             inbox,
@@ -404,11 +429,13 @@ class _Session:
         ended_by = self._stores.ended_by
         with signals_into(inbox, ended_by):
             writer.start()
-            backend.start(inbox.put_updates)
+            for one in backends.values():
+                one.start(inbox.put_updates)
             try:
                 end = loop.drive()
             finally:
-                backend.close()
+                for one in backends.values():
+                    one.close()
                 logs.close()
                 _remove_folder(self._place.scratch(self._flow.name, fact.id.number))
         return RunResult(fact, end, ended_by.signal)

@@ -106,7 +106,9 @@ def _container(
     size = size_on(platform, plan)
     container: dict[str, Any] = {
         "image": options.image,
-        "command": [options.executable or _INTERPRETER, "-c", loader],
+        # Isolated (-I, -S): a file json.py in the image's own folder must not matter, and the
+        # standard library is all it needs.
+        "command": [options.executable or _INTERPRETER, "-I", "-S", "-c", loader],
         "resourceRequirements": size.requirements(),
     }
     if options.iam_role:
