@@ -23,7 +23,9 @@ _SHARED = struct.Struct("<I")
 _FRAME = struct.Struct("<BdI")
 
 STREAMS = ("system", "stdout", "stderr")
-"""Streams by their number in log frames."""
+"""Streams by their number in log frames; the highest bit marks a line that the supervisor
+added, such as the one that says what was cut."""
+_STREAM_BITS = 0x7F
 
 
 # --- keys ---------------------------------------------------------------------
@@ -277,6 +279,7 @@ def parse_log(data: bytes) -> list[LogFrame]:
     while position + _FRAME.size <= len(data):
         stream, at, length = _FRAME.unpack_from(data, position)
         position += _FRAME.size
+        stream &= _STREAM_BITS
         if position + length > len(data) or stream >= len(STREAMS):
             break
         frames.append(LogFrame(STREAMS[stream], at, data[position : position + length]))

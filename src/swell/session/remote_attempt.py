@@ -8,6 +8,7 @@ import os
 import msgspec
 
 from swell.authoring.flow import Flow
+from swell.compute.kernel import prepare_to_die_with_parent
 from swell.errors import InternalError
 from swell.model.job import Launch, RunContext
 from swell.model.remote import Manifest, decode_manifest, join_member
@@ -26,6 +27,8 @@ def run_remote_attempt(flow_class: type[Flow], settings: Settings) -> None:
     Only for a process that ``swell.bootstrap`` started; docs/decisions/0011 says what is in
     the folder.
     """
+    # The supervisor could be killed without a word; nobody would end this process then.
+    prepare_to_die_with_parent()(os.getppid())
     folder = (settings.attempt or "").removeprefix(REMOTE_ATTEMPT)
     manifest = decode_manifest(_read(folder, "manifest.json"))
     launch = join_member(_read(folder, "member"), _read(folder, "shared"))

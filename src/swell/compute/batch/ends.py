@@ -61,6 +61,14 @@ _OF_CONTAINER = (
          "The container could not be prepared: {reason}"),
     _row(r"^DockerTimeoutError", Cause.HOST_LOST, "Its machine was too slow: {reason}"),
 )  # fmt: skip
+_OF_SUPERVISOR = {
+    75: (
+        Cause.HOST_LOST,
+        "It could not reach its object store, and gave up before its step began.",
+    ),
+    78: (Cause.ENVIRONMENT, "Its image, packages or credentials are wrong: its log says which."),
+}
+"""Exit codes of ``swell.bootstrap``, which a flow's own process never ends with."""
 _NOT_STARTED = _row(r"^task failed to start", Cause.IMAGE, "Its container did not start: {status}")
 
 
@@ -101,8 +109,11 @@ def _found(job: Job, status: str, reason: str, is_spot: bool) -> tuple[Cause | N
             return row.cause, row.sentence.format(**words)
     if _NOT_STARTED.pattern.search(status):
         return Cause.IMAGE, _NOT_STARTED.sentence.format(**words)
+    code = _exit_code_of(job)
+    if code in _OF_SUPERVISOR:
+        return _OF_SUPERVISOR[code]
     # An ordinary exit: the code says it, or nothing does.
-    return None, "" if _exit_code_of(job) is not None else status
+    return None, "" if code is not None else status
 
 
 def _who_ended(status: str) -> str:

@@ -11,7 +11,7 @@ from swell.seams.storage import Storage
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
-LATE_S = 15.0
+LATE_S = 20.0
 """News may show up so much later than the time in their keys; what is later is found when the
 engine says that a job has ended."""
 _READERS = 16

@@ -20,6 +20,8 @@ def ended(status_reason, code=None, reason="", *, status="FAILED", **fields):
 TABLE = [
     (ended(EXITED, 1), Cause.EXIT, "exit code 1"),
     (ended(EXITED, 0, status="SUCCEEDED"), Cause.EXIT, "exit code 0"),
+    (ended(EXITED, 75), Cause.HOST_LOST, "object store"),
+    (ended(EXITED, 78), Cause.ENVIRONMENT, "log says"),
     (ended(EXITED, 137), Cause.SIGNAL, "SIGKILL"),
     (ended(EXITED, 139), Cause.SIGNAL, "segmentation fault"),
     (
