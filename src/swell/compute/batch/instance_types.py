@@ -30,7 +30,7 @@ _FAMILIES_OF = {
     "default_x86_64": ("m6i", "c6i", "r6i", "c7i"),
     "default_arm64": ("m6g", "c6g", "r6g", "c7g"),
 }
-_ARM = re.compile(r"^(a1|[a-z]+\d+(g|gd|gn|gen|gb)|g5g|t4g|default_arm64)(-|\.|$)")
+_ARM = re.compile(r"^(a1|[a-z]+\d+g[a-z]*|default_arm64)(-|\.|$)")
 
 _STEPS = {"medium": 1, "large": 2, "xlarge": 4}
 
@@ -107,7 +107,6 @@ _SHAPES: dict[str, tuple[float, str]] = {
     **dict.fromkeys(("r5", "r5d", "r5a", "r5ad", "r5n", "r5dn", "r5b"), (8, _FIVE)),
     **dict.fromkeys(("c5", "c5d"), (2, _C_FIVE)),
     **dict.fromkeys(("c5a", "c5ad"), (2, _FIVE_AMD_C)),
-    "c5n": (2.625, "large xlarge 2xlarge 4xlarge 9xlarge 18xlarge"),
     **dict.fromkeys(("m6i", "m6id", "m6in", "m6idn"), (4, _SIX)),
     **dict.fromkeys(("r6i", "r6id", "r6in", "r6idn"), (8, _SIX)),
     **dict.fromkeys(("c6i", "c6id", "c6in"), (2, _SIX)),
@@ -150,6 +149,14 @@ _ODD: dict[str, dict[str, Machine]] = {
         "2xlarge": _gib(8, 15),
         "4xlarge": _gib(16, 30),
         "8xlarge": _gib(36, 60),
+    },
+    "c5n": {
+        "large": _gib(2, 5.25),
+        "xlarge": _gib(4, 10.5),
+        "2xlarge": _gib(8, 21),
+        "4xlarge": _gib(16, 42),
+        "9xlarge": _gib(36, 96),
+        "18xlarge": _gib(72, 192),
     },
     "p3": {
         "2xlarge": _gib(8, 61, 1),

@@ -1,8 +1,13 @@
 """What is reserved for a job, in amounts that EC2 and Fargate take."""
 
+import gzip
+import json
+from importlib.resources import files
+
 import pytest
 
 from swell.compute.batch.instance_types import (
+    ARM,
     Machine,
     architecture_of,
     fits,
@@ -139,3 +144,19 @@ def test_a_job_as_large_as_its_machine_does_not_fit():
     assert not fits(Size(2.0, 8192), machine)
     assert fits(Size(2.0, wastes_a_machine(8192)), machine)
     assert memory_for_jobs(machine) > 7950
+
+
+def test_the_table_says_what_amazon_says_of_its_instance_types():
+    """As DescribeInstanceTypes told it to the authors of moto."""
+    packed = files("moto").joinpath("ec2/resources/instance_types.json.gz").read_bytes()
+    told = json.loads(gzip.decompress(packed))
+    differing = {}
+    for name, facts in told.items():
+        is_arm = "arm64" in facts["ProcessorInfo"]["SupportedArchitectures"]
+        assert (architecture_of(name) == ARM) == is_arm, name
+        gpus = sum(gpu.get("Count", 0) for gpu in facts.get("GpuInfo", {}).get("Gpus", []))
+        theirs = Machine(facts["VCpuInfo"]["DefaultVCpus"], facts["MemoryInfo"]["SizeInMiB"], gpus)
+        ours = machines_of([name])
+        if ours is not None and ours != [theirs]:
+            differing[name] = (ours, theirs)
+    assert differing == {}
