@@ -110,6 +110,9 @@ _FROM_BOTOCORE: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("InvalidRegionError",), "The AWS region is not the name of one", "Mend AWS_REGION."),
 )  # fmt: skip
 _NOT_SENT = ("EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError")
+# Their own words say no more than ours.
+_PLAIN = ("EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError",
+          "ConnectionClosedError")  # fmt: skip
 
 
 def _answered(response: dict[str, Any], called: Called) -> Fault:
@@ -170,7 +173,8 @@ def _unanswered(error: Exception, name: str, called: Called) -> Fault:
         remedy += f", and at the region: AWS_REGION is '{called.region}'."
     was_sent = name not in _NOT_SENT
     what = "did not answer" if was_sent else "cannot be reached"
-    words = f"{_asked(called)} {what} at {where}{_detail(error)}"
+    detail = "." if name in _PLAIN else _detail(error)
+    words = f"{_asked(called)} {what} at {where}{detail}"
     return Fault(ComputeError(words, remedy=remedy, retryable=True), may_have_happened=was_sent)
 
 
