@@ -191,8 +191,9 @@ def test_down_leaves_no_process_and_no_profile_and_up_finds_the_data_again(fresh
     assert not (fresh.folder / "home" / "sandbox.toml").exists()
     said = fresh.type(sys.executable, "flow.py", "--profile", "sandbox", "run", code=2)
     assert "Start it: swell sandbox up." in said
-    fresh.swell("sandbox", "up")
+    fresh.swell("sandbox", "up", "--vcpus", "64")
     said = fresh.type(sys.executable, "flow.py", "--profile", "sandbox", "dump", "1/start")
+    assert "0 of 64 vCPUs" in fresh.swell("sandbox", "status")
     fresh.swell("sandbox", "down")
     assert "256.0 kB" in said
 

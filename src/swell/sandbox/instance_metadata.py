@@ -53,11 +53,6 @@ class InstanceMetadata:
         with self._lock:
             self._notices[host_name] = at
 
-    def withdraw(self, host_name: str) -> None:
-        """The host is gone, and its notice with it."""
-        with self._lock:
-            self._notices.pop(host_name, None)
-
     def answer(self, method: str, path: str, headers: Mapping[str, str]) -> Found:
         """Answer one request. Header names are in small letters."""
         if path == "/credentials":

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -23,6 +23,9 @@ from swell.errors import ComputeError, SwellError
 from swell.sandbox.guard import run_guarded
 from swell.sandbox.memory import open_cells, remove_groups
 from swell.sandbox.place import Report, Running, SandboxFolder, Wanted, check_profile, write_private
+
+if TYPE_CHECKING:
+    from swell.sandbox.batch_service import BatchService
 
 _T = TypeVar("_T")
 
@@ -86,7 +89,6 @@ class Supervisor:
         self._stop.set()
 
     def _start(self, pid: int, parts: ExitStack) -> Running:
-        from swell.sandbox.batch.default_resources import default_resources
         from swell.sandbox.batch.tuning import BatchSettings
         from swell.sandbox.batch_service import BatchService
         from swell.sandbox.doors import Doors
@@ -136,11 +138,11 @@ class Supervisor:
             work, streams, surroundings=surroundings.variables, cells=open_cells(self._groups)
         )
         parts.callback(runner.close)
-        batch = BatchService(
-            settings, runner, resources=default_resources(settings, self._wanted.vcpus)
-        )
+        batch = BatchService(settings, runner, announce=metadata.announce, folder=self._folder.path)
         batch_url = _or_port_taken(lambda: batch.serve(self._wanted.port), self._wanted.port)
         parts.callback(batch.close)
+        if self._wanted.vcpus is not None:
+            _resize(batch, self._wanted.vcpus)
         return Running(
             pid=pid,
             folder=self._wanted.folder,
@@ -157,6 +159,21 @@ class Supervisor:
             runner="process",
             memory_by=runner.limits_memory_by,
         )
+
+
+def _resize(batch: BatchService, vcpus: int) -> None:
+    """Also where the compute environments are those of an earlier time."""
+    from swell.sandbox.batch.default_resources import ResourceCall
+
+    batch.decider.make(
+        [
+            ResourceCall(
+                "UpdateComputeEnvironment",
+                {"computeEnvironment": one.name, "computeResources": {"maxvCpus": vcpus}},
+            )
+            for one in batch.decider.status().environments
+        ]
+    )
 
 
 def _try_port(port: int) -> None:
