@@ -79,8 +79,8 @@ def down_command(ctx: click.Context) -> click.Command:
     return click.Command(
         "down",
         callback=_down,
-        help="End the sandbox with all its jobs. What is in its S3 and the list of jobs stay for the "
-        "next time.",
+        help="End the sandbox with all its jobs. What is in its S3 and the list of jobs stay for "
+        "the next time.",
     )
 
 
