@@ -34,6 +34,8 @@ class ServerProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                # `python -m` looks for modules in the working directory first.
+                cwd=self._log.parent,
                 start_new_session=True,
             )
 
