@@ -9,7 +9,8 @@ SwellError                          root: cause, then remedy
 │   └── merge and join errors
 ├── UseError                        mend the command, path or tag
 │   ├── NotFound  InvalidPathspec  NamespaceMismatch
-│   └── TaggingError  UnknownUser  CommandException
+│   ├── TaggingError  UnknownUser  CommandException
+│   └── RunInUse
 ├── StoreError                      data or metadata cannot be read or written
 │   ├── DataMissing  DataDamaged  UnstorableArtifact  StoreFull  Untrusted
 │   └── MetadataError
@@ -231,6 +232,16 @@ class CommandException(UseError):
     """A command cannot do what was asked."""
 
     headline = "Command failed"
+
+
+class RunInUse(UseError):
+    """A run cannot be removed: it goes on, or ``by`` it one does that takes from it."""
+
+    headline = "Run in use"
+
+    def __init__(self, message: str = "", *, by: str = "", remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.by = by
 
 
 class ExternalCommandFailed(UseError):

@@ -19,7 +19,8 @@ from swell.metastore.postgres_connections import Connections
 from swell.model.facts import AttemptStarted, Fact, TaskCreated
 from swell.model.ids import JobId
 from swell.seams.metastore import Metastore
-from swell.testing.metastore_contract import MetadataContract, ended, new_run
+from swell.testing.metastore_contract import MetadataContract
+from swell.testing.stored_facts import ended, new_run
 from tests.servers.postgres import PostgresServer
 
 

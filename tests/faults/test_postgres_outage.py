@@ -13,7 +13,7 @@ from swell.errors import MetadataError
 from swell.metastore.postgres import open_metastore
 from swell.model.facts import RunStatus, TaskCreated
 from swell.model.ids import RunId
-from swell.testing.metastore_contract import ended, new_run
+from swell.testing.stored_facts import ended, new_run
 from tests.faults.driving import Driver, Place
 from tests.servers.postgres import PASSWORD, USER, PostgresServer
 

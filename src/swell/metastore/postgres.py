@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from swell.errors import MetadataError
 from swell.metastore import postgres_layout as layout
+from swell.metastore.database import Transaction
 from swell.metastore.postgres_address import connection_url, is_password_misread, public_address
 from swell.metastore.postgres_connections import Connections, load_driver
 from swell.metastore.postgres_errors import (
@@ -18,7 +19,7 @@ from swell.metastore.postgres_errors import (
     metadata_error,
     trouble_of,
 )
-from swell.metastore.sql import SqlMetastore, Transaction
+from swell.metastore.sql import SqlMetastore
 from swell.seams.clock import Clock
 
 _T = TypeVar("_T")

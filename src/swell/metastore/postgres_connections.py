@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from swell.errors import MetadataError
+from swell.metastore.database import Answer, Insert
 from swell.metastore.postgres_schema import SCHEMA
-from swell.metastore.sql import Answer, Insert
 
 if TYPE_CHECKING:
     import psycopg

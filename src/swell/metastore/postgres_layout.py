@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from swell.errors import MetadataError
+from swell.metastore.database import Transaction
 from swell.metastore.postgres_schema import LAYOUT, MIGRATION_LOCK, SCHEMA, STEPS_TO
-from swell.metastore.sql import Transaction
 
 
 def is_current(db: Transaction, address: str) -> bool:

@@ -6,14 +6,17 @@ Statements are written so that both understand them; ``?`` stands for a value.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import TypeVar
 
 from swell.errors import DataMissing, MetadataError
 from swell.metastore import rows
+from swell.metastore.database import Database, Insert, Transaction, marks
+from swell.metastore.removal import refuse_in_use, refuse_without_origin
 from swell.metastore.tags import changed_tags
 from swell.model.facts import (
     AttemptFact,
     Fact,
+    Left,
     NewRun,
     RunEnded,
     RunFact,
@@ -23,76 +26,14 @@ from swell.model.facts import (
     TaskFact,
 )
 from swell.model.ids import JobId, RunId
-from swell.model.wire import decode_record
+from swell.model.wire import decode_outcome, decode_record
 
 _T = TypeVar("_T")
 
 _AT_ONCE = 500
 """Values in one query; SQLite takes at least 999."""
-
-
-class Answer(Protocol):
-    """Rows of one query, read once."""
-
-    def __iter__(self) -> Iterator[Any]: ...
-
-    def fetchone(self) -> Any: ...
-
-    def fetchall(self) -> list[Any]: ...
-
-
-class Transaction(Protocol):
-    """What runs statements within one transaction."""
-
-    def execute(self, sql: str, given: Sequence[Any] = (), /) -> Answer: ...
-
-    def insert(self, insert: Insert, given: Sequence[Sequence[Any]], /) -> None:
-        """Write rows, thousands as fast as one can."""
-        ...
-
-
-class Database(Protocol):
-    """Runs functions in transactions, again where others or an outage came between.
-
-    So they must bear being called more than once, even after a commit whose answer was
-    lost. All methods raise MetadataError.
-    """
-
-    @property
-    def address(self) -> str:
-        """As ``Metastore.address``."""
-        ...
-
-    @property
-    def row_lock(self) -> str:
-        """What follows a SELECT to keep other writers off its row until the commit."""
-        ...
-
-    def asking(self, question: Callable[[Transaction], _T]) -> _T:
-        """One question, answered from one state of the database."""
-        ...
-
-    def changing(self, change: Callable[[Transaction], _T]) -> _T:
-        """``change`` in one transaction, durable on return."""
-        ...
-
-    def close(self) -> None:
-        """Close connections."""
-        ...
-
-
-class Insert(NamedTuple):
-    """Rows for ``columns`` of ``table``, and what is done where one is there already."""
-
-    table: str
-    columns: tuple[str, ...]
-    on_conflict: str = "ON CONFLICT DO NOTHING"
-
-    @property
-    def sql(self) -> str:
-        """The statement for one row."""
-        columns, marks = ", ".join(self.columns), _marks(self.columns)
-        return f"INSERT INTO {self.table} ({columns}) VALUES ({marks}) {self.on_conflict}"
+_PAGE = 1000
+"""Attempts whose Records are read at once."""
 
 
 _TASKS = Insert("tasks", ("run", "task", "step", "created_at", "detail"))
@@ -106,6 +47,13 @@ _ATTEMPTS = Insert(
     ("run", "task", "attempt", *_ATTEMPT_FACTS),
     "ON CONFLICT (run, task, attempt) DO UPDATE SET "
     + ", ".join(f"{name} = COALESCE(excluded.{name}, attempts.{name})" for name in _ATTEMPT_FACTS),
+)
+# By the key: a page begins where the last one ended, whatever was added meanwhile.
+_LEFT = (
+    "SELECT t.step, a.task, a.attempt, a.record, a.outcome FROM runs r "
+    "JOIN attempts a ON a.run = r.id LEFT JOIN tasks t ON t.run = a.run AND t.task = a.task "
+    "WHERE r.flow = ? AND r.number = ? AND a.ended_at IS NOT NULL "
+    f"AND (a.task, a.attempt) > (?, ?) ORDER BY a.task, a.attempt LIMIT {_PAGE}"
 )
 _LATEST_ATTEMPT = "(SELECT MAX(attempt) FROM attempts WHERE run = t.run AND task = t.task)"
 _LATEST_ENDED = (
@@ -153,9 +101,25 @@ class SqlMetastore:
             if is_again and (made := _already_made(db, new)) is not None:
                 return made
             is_again = True
+            refuse_without_origin(db, new)
             return _insert_run(db, new)
 
         return _fact_of_new(self._database.changing(create), new)
+
+    def delete_run(self, run: RunId, *, dead: Collection[RunFact] = ()) -> bool:
+        def delete(db: Transaction) -> bool:
+            # As create_run does: no run that resumes this one begins meanwhile.
+            db.execute("UPDATE flows SET last_number = last_number WHERE name = ?", (run.flow,))
+            found = db.execute("SELECT id FROM runs WHERE flow = ? AND number = ?", run).fetchone()
+            if found is None:
+                return False
+            refuse_in_use(db, run, {fact.id: fact.heartbeat_at for fact in dead})
+            for table in ("attempts", "tasks", "run_tags"):
+                db.execute(f"DELETE FROM {table} WHERE run = ?", (found[0],))
+            db.execute("DELETE FROM runs WHERE id = ?", (found[0],))
+            return True
+
+        return self._database.changing(delete)
 
     def commit(self, facts: Sequence[Fact]) -> None:
         found = rows.batches(facts)
@@ -271,7 +235,7 @@ class SqlMetastore:
                 yield from db.execute(f"{sql}{of_step} ORDER BY t.rowid", given)
                 return
             for some in _in_blocks(tasks):
-                of_tasks = f" AND t.task IN ({_marks(some)})"
+                of_tasks = f" AND t.task IN ({marks(some)})"
                 yield from db.execute(f"{sql}{of_step}{of_tasks}", (*given, *some))
 
         return self._database.asking(
@@ -289,7 +253,7 @@ class SqlMetastore:
                 # Ascending, so that the latest of a task's records is the one kept.
                 sql = (
                     "SELECT task, record FROM attempts WHERE run = ? AND record IS NOT NULL "
-                    f"AND task IN ({_marks(some)}) ORDER BY attempt"
+                    f"AND task IN ({marks(some)}) ORDER BY attempt"
                 )
                 found.update((task, bytes(data)) for task, data in db.execute(sql, (key, *some)))
             return found
@@ -303,6 +267,22 @@ class SqlMetastore:
                 )
         return [found[task] for task in tasks]
 
+    def left_by(self, run: RunId) -> Iterator[Left]:
+        last: tuple[str, int] = ("", -1)
+        while True:
+            page = self._database.asking(_asked_all(_LEFT, (*run, *last)))
+            for step, task, attempt, record, outcome in page:
+                transition = decode_outcome(bytes(outcome)).transition
+                yield Left(
+                    step or "",
+                    JobId(task, attempt),
+                    decode_record(bytes(record)),
+                    None if transition is None else transition.split,
+                )
+            if len(page) < _PAGE:
+                return
+            last = (page[-1][1], page[-1][2])
+
     def change_tags(
         self, run: RunId, *, add: Collection[str] = (), remove: Collection[str] = ()
     ) -> frozenset[str]:
@@ -314,7 +294,7 @@ class SqlMetastore:
             for gone in _in_blocks(before - after):
                 db.execute(
                     "DELETE FROM run_tags WHERE run = ? AND is_system = 0 "
-                    f"AND tag IN ({_marks(gone)})",
+                    f"AND tag IN ({marks(gone)})",
                     (key, *gone),
                 )
             db.insert(_TAGS, [(key, tag, 0) for tag in after - before])
@@ -341,6 +321,10 @@ class SqlMetastore:
 
     def _of_run(self, db: Transaction, run: RunId, sql: str, *given: object) -> Iterable[rows.Row]:
         return db.execute(sql, (self._key(db, run), *given))
+
+
+def _asked_all(sql: str, given: Sequence[object]) -> Callable[[Transaction], list[rows.Row]]:
+    return lambda db: db.execute(sql, given).fetchall()
 
 
 def _already_made(db: Transaction, new: NewRun) -> RunId | None:
@@ -415,7 +399,7 @@ def _run_facts(db: Transaction, where: str, given: Sequence[object]) -> list[Run
     system: dict[int, set[str]] = {row[0]: set() for row in found}
     user: dict[int, set[str]] = {row[0]: set() for row in found}
     for some in _in_blocks(system):
-        sql = f"SELECT run, tag, is_system FROM run_tags WHERE run IN ({_marks(some)})"
+        sql = f"SELECT run, tag, is_system FROM run_tags WHERE run IN ({marks(some)})"
         for key, tag, is_system in db.execute(sql, some):
             (system if is_system else user)[key].add(tag)
     return [rows.run_fact(row, frozenset(system[key]), frozenset(user[key])) for key, *row in found]
@@ -426,7 +410,3 @@ def _in_blocks(values: Iterable[_T]) -> Iterator[list[_T]]:
     wanted = list(values)
     for start in range(0, len(wanted), _AT_ONCE):
         yield wanted[start : start + _AT_ONCE]
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ",".join("?" * len(values))

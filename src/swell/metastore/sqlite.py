@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 
 from swell.errors import MetadataError
 from swell.metastore import sqlite_layout as layout
+from swell.metastore.database import Insert, Transaction
 from swell.metastore.filesystems import network_file_system, read_mounts
-from swell.metastore.sql import Insert, SqlMetastore, Transaction
+from swell.metastore.sql import SqlMetastore
 from swell.metastore.sqlite_connections import Connect, Connections, is_busy, metadata_error
 from swell.model.facts import Fact
 from swell.seams.clock import Clock

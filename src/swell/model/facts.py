@@ -11,7 +11,7 @@ import msgspec
 
 from swell.model.cause import Cause
 from swell.model.ids import JobId, RunId
-from swell.model.record import Outcome, Record, Usage
+from swell.model.record import Outcome, Record, Split, Usage
 
 SCRIPT_ARTIFACT = "_script"
 """The artifact of a run's parameters that holds the text of its script."""
@@ -162,6 +162,15 @@ class AttemptFact(msgspec.Struct, frozen=True):
     outcome: Outcome | None = None
     usage: Usage = Usage()
     metadata: dict[str, tuple[str, str]] = {}
+
+
+class Left(msgspec.Struct, frozen=True):
+    """What one attempt that ended refers to: its Record, and the foreach it opened, if any."""
+
+    step: str
+    job: JobId
+    record: Record
+    split: Split | None = None
 
 
 class StoredRecord(msgspec.Struct, frozen=True):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Protocol
 
 from swell.model.facts import (
     AttemptFact,
     Fact,
+    Left,
     NewRun,
     RunFact,
     StepFact,
@@ -34,7 +35,19 @@ class Metastore(Protocol):
         ...
 
     def create_run(self, new: NewRun) -> RunFact:
-        """Give the run its flow's next number (never used before) and store it, durably."""
+        """Give the run its flow's next number (never used before) and store it, durably.
+
+        Raises NotFound when its origin is not there any more.
+        """
+        ...
+
+    def delete_run(self, run: RunId, *, dead: Collection[RunFact] = ()) -> bool:
+        """Delete the run and all facts on it, durably; False when there is none.
+
+        Raises RunInUse, with nothing changed, when the run is stored as running, or one
+        that resumes it is. Not counted are those in ``dead``: facts as the caller saw them,
+        good while no sign of life came since.
+        """
         ...
 
     def commit(self, facts: Sequence[Fact]) -> None:
@@ -92,6 +105,13 @@ class Metastore(Protocol):
         """The latest Records of ``tasks`` as encoded, in that order (for packed indexes).
 
         Raises DataMissing when a task has none.
+        """
+        ...
+
+    def left_by(self, run: RunId) -> Iterator[Left]:
+        """What every ended attempt of ``run`` refers to, not only the latest of each task.
+
+        Read in pages: what is committed meanwhile may be left out. Nothing for no such run.
         """
         ...
 

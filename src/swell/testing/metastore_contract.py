@@ -10,10 +10,9 @@ import pytest
 from swell.errors import DataMissing, MetadataError, TaggingError
 from swell.model.cause import Cause
 from swell.model.facts import (
-    AttemptEnded,
     AttemptStarted,
     Fact,
-    NewRun,
+    Left,
     RunEnded,
     RunFact,
     RunStatus,
@@ -22,60 +21,20 @@ from swell.model.facts import (
 )
 from swell.model.ids import JobId, RunId
 from swell.model.record import (
-    ArtifactRef,
     ErrorInfo,
     Items,
     Outcome,
-    Record,
     Split,
     Transition,
     Usage,
 )
 from swell.model.wire import encode
 from swell.seams.metastore import Metastore
+from swell.testing.removal_contract import RemovalContract
+from swell.testing.stored_facts import ended, new_run, record_of
 
 
-def new_run(flow: str = "SumFlow", at: float = 1000.0, **also: object) -> NewRun:
-    """A run by ``ann``, with a system tag of its user."""
-    given: dict[str, object] = {
-        "flow": flow,
-        "user": "ann",
-        "created_at": at,
-        "script": "sum.py",
-        "system_tags": ("user:ann", "runtime:dev"),
-    }
-    return NewRun(**(given | also))  # type: ignore[arg-type]  # keywords of NewRun
-
-
-def record_of(**values: bytes) -> Record:
-    """A Record whose artifacts are inline."""
-    return Record(
-        {name: ArtifactRef(value, None, len(value), "bytes", "…") for name, value in values.items()}
-    )
-
-
-def ended(
-    run: RunId,
-    task: str,
-    attempt: int = 0,
-    *,
-    at: float = 1003.0,
-    outcome: Outcome | None = None,
-    record: Record | None = None,
-) -> AttemptEnded:
-    """An end with one artifact ``x``, ok unless ``outcome`` says otherwise."""
-    return AttemptEnded(
-        run,
-        JobId(task, attempt),
-        at,
-        outcome or Outcome(True, started_at=at - 1, ended_at=at),
-        encode(record_of(x=task.encode()) if record is None else record),
-        Usage(peak_memory_mb=81.5, cpu_s=0.25, how="VmHWM"),
-        {"git-info": ("json", "{}")},
-    )
-
-
-class MetadataContract:
+class MetadataContract(RemovalContract):
     """Inherit, and define two fixtures.
 
     ``store`` is an empty store; ``reopen`` a function that opens the same database a
@@ -93,19 +52,24 @@ class MetadataContract:
         assert ids == [RunId("A", 1), RunId("A", 2), RunId("B", 1), RunId("A", 3)]
 
     def test_a_run_is_returned_as_it_was_created(self, store: Metastore) -> None:
+        origin = store.create_run(new_run()).id
         new = new_run(
-            user_tags=("exp:1", "größe"), origin_run=7, host="box", pid=42, graph=b"\x00\x01graph"
+            user_tags=("exp:1", "größe"),
+            origin_run=origin.number,
+            host="box",
+            pid=42,
+            graph=b"\x00\x01graph",
         )
         made = store.create_run(new)
         assert made == RunFact(
-            id=RunId("SumFlow", 1),
+            id=RunId("SumFlow", 2),
             user="ann",
             created_at=1000.0,
             script="sum.py",
             system_tags=frozenset({"user:ann", "runtime:dev"}),
             user_tags=frozenset({"exp:1", "größe"}),
             status=RunStatus.RUNNING,
-            origin_run=7,
+            origin_run=1,
             heartbeat_at=1000.0,
             host="box",
             pid=42,
@@ -366,6 +330,35 @@ class MetadataContract:
         store.commit([TaskCreated(run, "work", "1", 1001.0)])
         with pytest.raises(DataMissing, match="Task 1 of run SumFlow/1"):
             store.encoded_records(run, ["1"])
+
+    def test_all_that_ended_attempts_refer_to_is_given_not_only_the_latest(
+        self, store: Metastore, run: RunId
+    ) -> None:
+        split = Split("xs", 3, Items(key="ab" * 32, files=("cd" * 32,)))
+        opened = Outcome(True, transition=Transition(("work",), split))
+        store.commit(
+            [
+                TaskCreated(run, "start", "1", 1001.0),
+                ended(run, "1", 0, record=record_of(x=b"old")),
+                ended(run, "1", 1, outcome=opened, record=record_of(x=b"new")),
+                AttemptStarted(run, JobId("1", 2), 1009.0),
+            ]
+        )
+        assert list(store.left_by(run)) == [
+            Left("start", JobId("1", 0), record_of(x=b"old")),
+            Left("start", JobId("1", 1), record_of(x=b"new"), split),
+        ]
+        assert list(store.left_by(RunId(run.flow, 99))) == []
+
+    def test_what_thousands_of_attempts_refer_to_is_given_once_each(
+        self, store: Metastore, run: RunId
+    ) -> None:
+        tasks = [str(number) for number in range(2500)]
+        store.commit([TaskCreated(run, "work", task, 1001.0) for task in tasks])
+        store.commit([ended(run, task) for task in tasks])
+        found = [left.job.task for left in store.left_by(run)]
+        assert len(found) == 2500
+        assert set(found) == set(tasks)
 
     # --- tags --------------------------------------------------------------
 

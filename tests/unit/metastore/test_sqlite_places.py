@@ -15,7 +15,7 @@ from swell.errors import MetadataError, SwellError
 from swell.metastore.sqlite import open_metastore
 from swell.model.facts import TaskCreated
 from swell.model.ids import RunId
-from swell.testing.metastore_contract import ended, new_run
+from swell.testing.stored_facts import ended, new_run
 
 NOBODY = 65534
 

@@ -17,7 +17,7 @@ from swell.errors import MetadataError
 from swell.metastore.sqlite import SqliteDatabase, SqliteMetastore, open_metastore
 from swell.metastore.sqlite_connections import Connections
 from swell.model.facts import TaskCreated
-from swell.testing.metastore_contract import ended, new_run
+from swell.testing.stored_facts import ended, new_run
 
 FORK = multiprocessing.get_context("fork")
 DEADLINE_S = 120

@@ -19,8 +19,8 @@ from swell.scheduler.state import Limits, RunState
 from swell.scheduler.writer import FactWriter
 from swell.seams.metastore import Metastore
 from swell.testing.fake_clock import FakeClock
-from swell.testing.metastore_contract import new_run
 from swell.testing.scripted_backend import Answer, ScriptedBackend, going_to
+from swell.testing.stored_facts import new_run
 from tests.unit.scheduler.scheduler_shapes import Shape
 
 
