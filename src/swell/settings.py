@@ -192,6 +192,20 @@ SETTINGS: tuple[Setting, ...] = (
         "How many MB the files that travel to remote tasks may have together.",
     ),
     Setting(
+        "verify",
+        "SWELL_VERIFY",
+        None,
+        "Set to 1 to hash what is read from the store folder or the cache when a process first "
+        "uses it; what comes over a network always is.",
+    ),
+    Setting(
+        "gc_grace_hours",
+        "SWELL_GC_GRACE_HOURS",
+        "24",
+        "How old an artifact that nothing refers to must be before it is removed. In object "
+        "stores 13 at least.",
+    ),
+    Setting(
         "home",
         "SWELL_HOME",
         _DEFAULT_HOME,
@@ -298,6 +312,8 @@ class Settings(msgspec.Struct, frozen=True):
     unpickle_allow: str | None = None
     package_include: str | None = None
     package_max_mb: str = "200"
+    verify: str | None = None
+    gc_grace_hours: str = "24"
     home: str = _DEFAULT_HOME
     profile: str | None = None
     user: str | None = None
@@ -323,6 +339,11 @@ class Settings(msgspec.Struct, frozen=True):
     def is_remote_attempt(self) -> bool:
         """Whether this process was started by a supervisor on another machine."""
         return (self.attempt or "").startswith(REMOTE_ATTEMPT)
+
+    @property
+    def verifies(self) -> bool:
+        """Whether local content is hashed before it is used."""
+        return self.verify not in (None, "", "0")
 
     @property
     def is_debug(self) -> bool:

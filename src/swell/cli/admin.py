@@ -15,6 +15,10 @@ COMMANDS = {
     "artifacts": LazyCommand("swell.cli.runs:artifacts_command", "List artifacts, loading none."),
     "diff": LazyCommand("swell.cli.diff:diff_command", "Say what differs between two runs."),
     "card": LazyCommand("swell.cli.card:card_command", "Look at cards."),
+    "du": LazyCommand("swell.cli.du:du_command", "Show what takes the space."),
+    "rm": LazyCommand("swell.cli.clean:rm_command", "Remove runs."),
+    "gc": LazyCommand("swell.cli.clean:gc_command", "Remove what nothing refers to any more."),
+    "verify": LazyCommand("swell.cli.verify:verify_command", "Check stored artifacts."),
     "new": LazyCommand("swell.cli.new:new_command", "Write a starter script."),
     "sandbox": LazyCommand(
         "swell.cli.sandbox:sandbox_command", "An AWS Batch on this machine, to rehearse with."

@@ -192,6 +192,12 @@ class Artifacts:
         fresh = serialize(fresh_value, f"self.{name}", self._blobs)
         return not self._known(ref, fresh).are_equal(data, fresh)
 
+    def refresh(self, refs: Iterable[ArtifactRef]) -> bool:
+        """Make the Blobs of ``refs`` in this store count as written now; False where one is
+        not there any more, or has to be written for that."""
+        keys = {k for ref in refs if ref.store == self.store for k in (ref.key, *ref.files) if k}
+        return all(self._blobs.refresh(key) for key in keys)
+
     def sync(self, refs: Iterable[ArtifactRef]) -> None:
         """Make the Blobs of ``refs`` in this store durable; to be done before a Record is
         committed that names them."""

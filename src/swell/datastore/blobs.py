@@ -38,6 +38,7 @@ from swell.seams.storage import (
     Mapped,
     MappingStorage,
     Storage,
+    SweepableStorage,
     SyncingStorage,
 )
 
@@ -127,7 +128,7 @@ class Blobs:
 
     def copy_from(self, other: Blobs, key: str) -> None:
         """Write the Blob ``key`` of another store here, unless it is here. See ``rewrite_from``."""
-        if not self.has(key):
+        if not (self.refresh(key) and self.has(key)):
             self.rewrite_from(other, key)
 
     def rewrite_from(self, other: Blobs, key: str) -> None:
@@ -178,6 +179,12 @@ class Blobs:
     def has(self, key: str) -> bool:
         """Whether the Blob is here in its full length."""
         return is_whole(self._storage, key)
+
+    def refresh(self, key: str) -> bool:
+        """Make a Blob that is here count as written now; False where it has to be written
+        for that."""
+        storage = self._storage
+        return not isinstance(storage, SweepableStorage) or storage.refresh(storage_key(key))
 
     def writer(self, encoding: str) -> BlobWriter:
         """Begin a Blob whose sizes are not known yet."""
@@ -280,16 +287,38 @@ class Blob:
             yield self.read(index, start, min(stride, size - start))
 
     def verify(self) -> None:
-        """Hash all content. Raises StoreError naming the first damaged chunk."""
-        for number, (section, data) in enumerate(
-            zip(self.table.sections, self.sections(), strict=True)
-        ):
-            for index, chunk in enumerate(section.chunks):
-                part = data[index * CHUNK_BYTES : (index + 1) * CHUNK_BYTES]
-                if blake3(part).digest() != chunk.hash:
-                    raise damaged(
-                        self._blobs._what(self._key), f"chunk {index} of section {number}"
-                    )
+        """Hash all content. Raises DataDamaged naming the first damaged chunk."""
+        for number in range(len(self.table.sections)):
+            self.verify_chunks(number)
+
+    def verify_chunks(self, index: int, first: int = 0, count: int | None = None) -> None:
+        """Hash chunks of a section, all behind ``first`` unless ``count`` is given. Raises
+        DataDamaged naming the first damaged one."""
+        from swell.datastore.chunk_work import Crew
+
+        section = self.table.sections[index]
+        numbers = range(len(section.chunks))[first:][:count]
+
+        def is_whole(number: int) -> bool:
+            start = number * CHUNK_BYTES
+            data = self.read(index, start, min(CHUNK_BYTES, section.size - start))
+            return bool(blake3(data).digest() == section.chunks[number].hash)
+
+        with Crew() as crew:
+            if section.size >= THREADS_FROM_BYTES and crew.threads > 1:
+                # Few at once: what is compressed is unpacked for it.
+                blocks = range(0, len(numbers), crew.threads)
+                found = (
+                    one.result()
+                    for at in blocks
+                    for one in [crew.submit(is_whole, n) for n in numbers[at : at + crew.threads]]
+                )
+            else:
+                found = (is_whole(number) for number in numbers)
+            for number, is_good in zip(numbers, found, strict=True):
+                if not is_good:
+                    what = self._blobs._what(self._key)
+                    raise damaged(what, f"chunk {number} of section {index}")
 
     def _unpack(self, section: Section, data: memoryview) -> memoryview:
         if section.codec == RAW:

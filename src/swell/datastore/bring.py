@@ -23,7 +23,7 @@ from swell.datastore.blob_format import (
 )
 from swell.datastore.blob_writer import SAMPLE_FROM_BYTES, compresses
 from swell.datastore.blobs import REMOTE_RATIO, Blobs
-from swell.datastore.cache import REFRESH_AFTER_S
+from swell.datastore.local import REFRESH_AFTER_S
 from swell.datastore.object_store import PART_BYTES
 from swell.datastore.packs import open_pack
 from swell.datastore.remote_blobs import Piece, pieces_of

@@ -24,17 +24,15 @@ from swell.datastore.blob_format import (
     unpack_table,
 )
 from swell.datastore.blobs import Blobs, ReadableBlob
-from swell.datastore.local import LocalStorage
+from swell.datastore.local import REFRESH_AFTER_S, LocalStorage
 from swell.datastore.object_store import ObjectStorage
+from swell.datastore.object_sweep import sweep, write_anew
 from swell.datastore.remote_blobs import Piece, Place, open_remote, pieces_of
 from swell.errors import DataMissing, StoreError
+from swell.seams.clock import Clock
 from swell.seams.storage import Entry
 
 SWEEP_EVERY_S = 60.0
-REFRESH_AFTER_S = 12 * 3600.0
-"""A Blob older than this that is stored again is written anew, so that it does not look
-forgotten to a cleaner."""
-
 _LOCK_LIMIT_S = 600.0
 _LOCK_POLL_S = 0.02
 _LOCK_FROM_BYTES = 1 << 20
@@ -52,11 +50,13 @@ class BlobCache:
     file is there whole or not at all, one that is deleted while it is mapped stays readable,
     and of several that want the same large Blob one fetches it. The limit is kept within
     what is written in a minute.
+    With ``verifies`` a file is hashed when this object first opens it, whatever its size.
     """
 
-    def __init__(self, folder: str, limit: int) -> None:
+    def __init__(self, folder: str, limit: int, *, verifies: bool = False) -> None:
         self._folder = folder
         self._limit = limit
+        self._verified: set[str] | None = set() if verifies else None
         self._files = LocalStorage(folder)
         self._blobs = Blobs(self._files)
         self._written = 0
@@ -72,6 +72,9 @@ class BlobCache:
             blob = self._blobs.open(key)
             if blob.table.size <= _VERIFIED_BYTES:
                 blob.verify()
+            elif self._verified is not None and key not in self._verified:
+                blob.verify()
+                self._verified.add(key)
         except DataMissing:
             return None
         except StoreError:
@@ -241,9 +244,17 @@ class CachedStorage:
     Keys that are no Blobs go straight through.
     """
 
-    def __init__(self, storage: ObjectStorage, cache: BlobCache | None) -> None:
+    def __init__(
+        self,
+        storage: ObjectStorage,
+        cache: BlobCache | None,
+        clock: Clock = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._storage = storage
         self._cache = cache
+        self._clock = clock
+        self._sleep = sleep
 
     @property
     def url(self) -> str:
@@ -259,10 +270,8 @@ class CachedStorage:
         """See Storage."""
         if self._storage.write(key, buffers):
             return True
-        if key.startswith("blobs/"):
-            entry = self._storage.entry(key)
-            if entry is None or time.time() - entry.modified_at > REFRESH_AFTER_S:
-                self._storage.upload(key, buffers)
+        if key.startswith("blobs/") and not self.refresh(key):
+            write_anew(self._storage, key, buffers, sleep=self._sleep)
         return False
 
     def entry(self, key: str) -> Entry | None:
@@ -276,7 +285,19 @@ class CachedStorage:
         progress: Callable[[int], None] | None = None,
     ) -> None:
         """See UploadingStorage."""
-        self._storage.upload(key, buffers, progress)
+        if key.startswith("blobs/") and self._storage.entry(key) is not None:
+            write_anew(self._storage, key, buffers, progress, sleep=self._sleep)
+        else:
+            self._storage.upload(key, buffers, progress)
+
+    def refresh(self, key: str) -> bool:
+        """See SweepableStorage. What is half a day old is to be written anew."""
+        entry = self._storage.entry(key)
+        return entry is not None and self._clock() - entry.modified_at <= REFRESH_AFTER_S
+
+    def delete_older(self, keys: Collection[str], before: float) -> Sequence[str]:
+        """See SweepableStorage."""
+        return sweep(self._storage, keys, before, sleep=self._sleep)
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> memoryview:
         """See Storage."""

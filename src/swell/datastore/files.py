@@ -31,6 +31,7 @@ class File:
         self._move = move
         self._stored: StoredFile | None = None
         self._source: Blobs | None = None
+        self._kept_at = ""
 
     @classmethod
     def _stored_as(cls, stored: StoredFile, source: Blobs | None) -> File:
@@ -95,9 +96,11 @@ class File:
             self._source = blobs
             if self._move:
                 self._path = None
-        elif self._source is None or self._source.url != blobs.url:
+        elif self._kept_at != blobs.url:
+            # Also what comes from this store: the run that it was read from may be removed.
             blobs.copy_from(self._blobs(), self._stored.key)
             self._source = blobs
+        self._kept_at = blobs.url
         return self._stored
 
     def _content(self) -> StoredFile:
@@ -131,6 +134,7 @@ class Folder:
         self._files: list[StoredFile] | None = None
         self._empty: list[str] = []
         self._source: Blobs | None = None
+        self._kept_at = ""
 
     @classmethod
     def _stored_as(
@@ -205,10 +209,11 @@ class Folder:
             self._files = [keep(blobs, os.path.join(root, name), name) for name in found.files]
             self._empty = found.empty_folders
             self._source = blobs
-        elif self._source is None or self._source.url != blobs.url:
+        elif self._kept_at != blobs.url:
             for one in self:
                 one._kept_in(blobs)
             self._source = blobs
+        self._kept_at = blobs.url
         return self._files, self._empty
 
 

@@ -6,7 +6,9 @@ import errno
 import itertools
 import mmap
 import os
+import time
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 
 from swell.datastore.kernel_copy import copy_within, share
@@ -18,7 +20,13 @@ from swell.seams.storage import Entry, Mapped
 MAP_FROM_BYTES = 1 << 20
 """Shorter reads are copied: a mapping holds a file descriptor for as long as it lives."""
 
+REFRESH_AFTER_S = 12 * 3600.0
+"""A value older than this, whose age cannot be renewed, is written anew when it is stored
+again, so that it does not look forgotten to a cleaner."""
+
 _DRAFTS = ".drafts"
+_LOCK = ".lock"
+_SWEPT_AT_ONCE = 100
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
 _WRITEV_BUFFERS = 512
 # Without MAP_NORESERVE Linux refuses a private mapping larger than memory and swap.
@@ -42,9 +50,7 @@ class LocalStorage:
 
     def write(self, key: str, buffers: Sequence[bytes | memoryview]) -> bool:
         """See Storage. A value that is already there counts as used now."""
-        path = self._path(key)
-        if os.path.exists(path):
-            _touch(path)
+        if os.path.exists(self._path(key)) and self.refresh(key):
             return False
         with self.draft() as draft:
             draft.write(buffers)
@@ -99,6 +105,52 @@ class LocalStorage:
             except OSError as error:
                 raise store_error(error, "deleting", path) from error
 
+    def refresh(self, key: str) -> bool:
+        """See SweepableStorage."""
+        path = self._path(key)
+        with self._locked(exclusive=False):
+            return _refresh(path)
+
+    def delete_older(self, keys: Collection[str], before: float) -> Sequence[str]:
+        """See SweepableStorage. Mappings of a deleted value stay readable."""
+        wanted = list(keys)
+        gone = []
+        for at in range(0, len(wanted), _SWEPT_AT_ONCE):
+            # Whoever writes one of them again waits for some milliseconds.
+            with self._locked(exclusive=True):
+                for key in wanted[at : at + _SWEPT_AT_ONCE]:
+                    path = self._path(key)
+                    try:
+                        if os.stat(path).st_mtime < before:
+                            os.unlink(path)
+                            gone.append(key)
+                    except FileNotFoundError:
+                        continue
+                    except OSError as error:
+                        raise store_error(error, "deleting", path) from error
+        return gone
+
+    @contextmanager
+    def _locked(self, *, exclusive: bool) -> Iterator[None]:
+        """Keep looking at a file's age and deleting it together, against those who use it
+        again. No lock where the file system knows none."""
+        try:
+            import fcntl
+
+            path = os.path.join(self._root, _LOCK)
+            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except (ImportError, OSError):
+            yield
+            return
+        try:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+            except OSError:
+                pass
+            yield
+        finally:
+            os.close(lock)
+
     def sync(self, keys: Collection[str]) -> None:
         """Make ``keys`` survive a power cut: fsync of the files, then of their folders."""
         folders: dict[str, None] = {}
@@ -151,13 +203,16 @@ class LocalStorage:
             return ()
 
     def delete_drafts(self, before: float) -> int:
-        """Remove what dead writers left before ``before`` (Unix seconds); how many."""
+        """Remove what dead writers left before ``before`` (Unix seconds); how many.
+
+        What belongs to a process of this machine that lives is left alone.
+        """
         import shutil
 
         removed = 0
         try:
             for entry in os.scandir(os.path.join(self._root, _DRAFTS)):
-                if entry.stat().st_mtime >= before:
+                if entry.stat().st_mtime >= before or _is_of_living(entry.name):
                     continue
                 if entry.is_dir():
                     # Copies of stored files that a process had made for itself.
@@ -282,19 +337,27 @@ class LocalDraft:
             os.close(self._fd)
 
     def _place(self, path: str) -> bool:
-        try:
-            os.link(self._file, path)
-        except FileExistsError:
-            _touch(path)
-            return False
-        except OSError as error:
-            if error.errno not in _NO_HARD_LINKS:
-                raise
-            # Two writers may both pass this look; they write the same bytes under a hash.
-            if os.path.exists(path):
-                return False
-            os.rename(self._file, path)
-        return True
+        while True:
+            try:
+                os.link(self._file, path)
+                return True
+            except FileExistsError:
+                pass
+            except OSError as error:
+                if error.errno not in _NO_HARD_LINKS:
+                    raise
+                # Two writers may both pass this look; they write the same bytes under a hash.
+                if not os.path.exists(path):
+                    os.rename(self._file, path)
+                    return True
+            with self._storage._locked(exclusive=False):
+                if _refresh(path):
+                    return False
+                if os.path.exists(path):
+                    # Another user's file, whose age is not ours to change.
+                    os.replace(self._file, path)
+                    return True
+            # A cleaner took it in between.
 
 
 def write_all(fd: int, buffers: Sequence[bytes | memoryview]) -> int:
@@ -343,12 +406,32 @@ def _map(fd: int, start: int, length: int) -> mmap.mmap:
     )
 
 
-def _touch(path: str) -> None:
-    # What is used again must not look old to a cleaner.
+def _refresh(path: str) -> bool:
+    """With the lock held: what is used again must not look old to a cleaner."""
     try:
         os.utime(path)
+    except FileNotFoundError:
+        return False
     except OSError:
-        pass
+        try:
+            return time.time() - os.stat(path).st_mtime < REFRESH_AFTER_S
+        except OSError:
+            return False
+    return True
+
+
+def _is_of_living(name: str) -> bool:
+    """Whether a process of the number that a draft's name begins with is there."""
+    number = name.partition("-")[0]
+    if not number.isdecimal():
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 def _fsync(path: str) -> None:

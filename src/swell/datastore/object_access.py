@@ -65,8 +65,12 @@ def access_from(settings: Settings) -> ObjectAccess:
     )
 
 
-def open_bucket(address: ObjectAddress, access: ObjectAccess) -> Any:
+def open_bucket(
+    address: ObjectAddress, access: ObjectAccess, quick_retries: int = _QUICK_RETRIES
+) -> Any:
     """An obstore store for the whole bucket, for this process only; asks nothing yet.
+
+    ``quick_retries``: how often a request that failed is sent again at once.
 
     Raises StoreError without the package, UsageError for an unknown profile.
     """
@@ -84,7 +88,7 @@ def open_bucket(address: ObjectAddress, access: ObjectAccess) -> Any:
         # A part of a large value is sent again at once; what goes on longer is told and
         # waited out by Persistence.
         "retry_config": {
-            "max_retries": _QUICK_RETRIES,
+            "max_retries": quick_retries,
             "retry_timeout": timedelta(seconds=30),
             "backoff": {
                 "init_backoff": timedelta(milliseconds=100),

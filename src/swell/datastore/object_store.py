@@ -236,6 +236,15 @@ class ObjectStorage:
         for at in range(0, len(names), _DELETE_BATCH):
             self._delete(names[at : at + _DELETE_BATCH])
 
+    def delete_once(self, keys: Sequence[str]) -> None:
+        """Delete up to 1,000 ``keys`` in one request that is not tried again: a second one
+        might take what was written after the first. Raises StoreError."""
+        try:
+            bucket = open_bucket(self.address, self._access, quick_retries=0)
+            engine().delete(bucket, [self._path(key) for key in keys])
+        except Exception as error:
+            raise self._mapped(error, "deleting", keys[0]) from error
+
     def _delete(self, keys: Sequence[str]) -> None:
         def delete(_: int) -> None:
             try:

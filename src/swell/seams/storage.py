@@ -132,6 +132,26 @@ class MappingStorage(Protocol):
 
 
 @runtime_checkable
+class SweepableStorage(Protocol):
+    """A Storage from which what nothing refers to is removed while others write to it.
+
+    For that, values that are written again although they are there count as written now.
+    """
+
+    def refresh(self, key: str) -> bool:
+        """Make ``key`` count as written now; False where it has to be written for that."""
+        ...
+
+    def delete_older(self, keys: Collection[str], before: float) -> Sequence[str]:
+        """Delete those of ``keys`` that were not written since ``before`` (Unix seconds).
+
+        One that is written again at the same moment either stays or is written anew: a
+        writer never relies on a value that this deletes. Returns the keys deleted.
+        """
+        ...
+
+
+@runtime_checkable
 class DraftingStorage(Protocol):
     """A Storage that can hash in the same pass in which it writes."""
 

@@ -12,6 +12,7 @@ from swell.settings import Settings
 if TYPE_CHECKING:
     from swell.datastore.artifacts import Artifacts
     from swell.datastore.cache import BlobCache, CachedStorage
+    from swell.datastore.local import LocalStorage
     from swell.datastore.trust import Trust
     from swell.model.record import ItemRef
     from swell.seams.storage import Storage
@@ -52,9 +53,7 @@ class Datastores:
     """
 
     def __init__(self, home: str, url: str | None, settings: Settings, say: Say | None) -> None:
-        from swell.datastore.local import LocalStorage
-
-        self.home = LocalStorage(home)
+        self.home = _local(home, is_checked=settings.verifies)
         self._unnamed: Storage = self.home
         self.url = url
         self._settings = settings
@@ -139,6 +138,16 @@ class Datastores:
             )
 
 
+def _local(folder: str, *, is_checked: bool) -> LocalStorage:
+    if is_checked:
+        from swell.datastore.checked import CheckedStorage
+
+        return CheckedStorage(folder)
+    from swell.datastore.local import LocalStorage
+
+    return LocalStorage(folder)
+
+
 def blob_cache(settings: Settings) -> BlobCache | None:
     """The cache of this machine; None where its limit is 0. Raises UsageError."""
     from swell.datastore.cache import BlobCache
@@ -154,7 +163,11 @@ def blob_cache(settings: Settings) -> BlobCache | None:
         )
     if limit == 0:
         return None
-    return BlobCache(os.path.abspath(os.path.expanduser(settings.cache)), int(limit * 1e9))
+    return BlobCache(
+        os.path.abspath(os.path.expanduser(settings.cache)),
+        int(limit * 1e9),
+        verifies=settings.verifies,
+    )
 
 
 def preload() -> None:

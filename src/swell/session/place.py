@@ -64,6 +64,12 @@ class Place(NamedTuple):
         """The folder of the logs of one run."""
         return os.path.join(self.logs, self.scope, flow, str(run))
 
+    @property
+    def databases(self) -> str:
+        """The folder that names the databases, other than its own, whose runs leave things
+        here: one file each, called by the database's id, with its address in it."""
+        return os.path.join(self.root, "databases")
+
     def of_database(self, store_id: str) -> Place:
         """The folder for runs of a database of that id."""
         # The hyphen: no flow has such a name.
@@ -153,4 +159,27 @@ def make_place(place: Place) -> None:
         raise StoreError(
             f"The store folder {place.root} cannot be made: {error.strerror}.",
             remedy="Run where you may write, or set SWELL_ROOT to a folder where you may.",
+        ) from error
+
+
+def note_database(place: Place, store_id: str, address: str) -> None:
+    """Note before a run of that database leaves something here that it will: a cleaner must
+    ask that database too. ``address`` is without its password. Raises StoreError."""
+    path = os.path.join(place.databases, store_id)
+    try:
+        with open(path, encoding="utf-8") as noted:
+            if noted.read().strip() == address:
+                return
+    except (OSError, UnicodeDecodeError):
+        pass  # not there, or to be written anew
+    try:
+        os.makedirs(place.databases, exist_ok=True)
+        temporary = f"{path}.{os.getpid()}~"
+        with open(temporary, "w", encoding="utf-8") as note:
+            note.write(f"{address}\n")
+        os.replace(temporary, path)
+    except OSError as error:
+        raise StoreError(
+            f"The store folder {place.root} cannot be written: {error.strerror}.",
+            remedy="Get permission to write there, or set SWELL_ROOT to another folder.",
         ) from error

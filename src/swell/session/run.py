@@ -155,6 +155,7 @@ class _Session:
         parameters = self._parameters(origin)
         fact = self._create_run(origin)
         try:
+            parameters = self._kept(parameters, origin)
             context = self._context(fact, origin, parameters)
             self._commit_parameters(fact, parameters, origin)
             self._leave_files(fact)
@@ -215,9 +216,18 @@ class _Session:
         refs = {**artifacts.save(values), **given}
         if origin is not None:
             self._warn_of_constants(origin, refs)
-        self._stores.data.home.sync([])
-        artifacts.sync(refs.values())
         return refs
+
+    def _kept(
+        self, parameters: dict[str, ArtifactRef], origin: Origin | None
+    ) -> dict[str, ArtifactRef]:
+        """The parameters, durable, now that the run is known to go on."""
+        artifacts = self._stores.data.artifacts("")
+        if not artifacts.refresh(parameters.values()):
+            # A cleaner took them before it could know.
+            parameters = self._parameters(origin)
+        artifacts.sync(parameters.values())
+        return parameters
 
     def _new_since(self, origin: Origin) -> dict[str, Any]:
         """Parameters and configs that the code has now and the origin had not: the defaults."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from swell.scheduler.observe import Observer, Told
 from swell.session.databases import open_for_run
 from swell.session.datastores import Datastores, datastore_url
-from swell.session.place import Place
+from swell.session.place import Place, note_database
 from swell.session.signals import EndedBySignal
 from swell.settings import Settings
 
@@ -33,6 +33,8 @@ class RunStores:
             self.place, self._settings, self._tell, lambda: self.ended_by.signal is not None
         )
         try:
+            if self.place.scope:
+                note_database(self.place, self.metastore.store_id, self.metastore.address)
             url = datastore_url(self._settings, self.metastore.store_id)
             self.data = Datastores(self.place.blobs, url, self._settings, self._tell)
             self.data.check()
