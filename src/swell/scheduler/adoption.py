@@ -77,7 +77,7 @@ class Adoption:
             return self._whole_gang(block, ready)
         for index in range(block.index, min(block.end, block.index + LOOKED_AT_ONCE)):
             block.index = index + 1
-            origin = self._origin.get(_key(block, index))
+            origin = self._origin.get(block.key(index))
             if origin is None:
                 continue
             if search.kept < index:
@@ -99,7 +99,7 @@ class Adoption:
         return commands
 
     def _whole_gang(self, block: Block, ready: ReadyWork) -> list[Found]:
-        origins = [self._origin.get(_key(block, node)) for node in range(block.end)]
+        origins = [self._origin.get(block.key(node)) for node in range(block.end)]
         known = [origin for origin in origins if origin is not None]
         if len(known) < len(origins):
             ready.push(block)
@@ -110,7 +110,3 @@ class Adoption:
 
     def _adopt(self, start: Start, origin: OriginTask) -> None:
         self._adopted.setdefault(start.step, []).append(Adopted(start, origin.task))
-
-
-def _key(block: Block, index: int) -> TaskKey:
-    return TaskKey(block.step.name, block.scope.indices_at(index), block.rounds)

@@ -7,6 +7,7 @@ from swell.model.ids import JobId
 from swell.model.job import Fallback
 from swell.model.record import Transition
 from swell.scheduler.events import AttemptFinished, Start
+from swell.scheduler.known import OpenTask
 from swell.scheduler.ready import Block
 from swell.scheduler.retry import NextAttempt, Tries
 from swell.scheduler.scopes import Scope, gang_member_name
@@ -18,7 +19,17 @@ class Work:
     """One task that was started, or a whole gang (then ``gang`` is set and ``name`` is
     the control task's); ``attempt`` is the running one, or the next."""
 
-    __slots__ = ("attempt", "block", "fallback", "gang", "id", "index", "name", "tries")
+    __slots__ = (
+        "attempt",
+        "block",
+        "fallback",
+        "gang",
+        "id",
+        "index",
+        "is_stored",
+        "name",
+        "tries",
+    )
 
     def __init__(self, block: Block, index: int) -> None:
         self.block = block
@@ -26,6 +37,7 @@ class Work:
         self.id = block.offset + index
         self.name = str(self.id)
         self.attempt = 0
+        self.is_stored = False
         self.tries = _NO_TRIES
         self.fallback: Fallback | None = None
         self.gang: Gang | None = Gang(block.end - block.index) if block.is_gang else None
@@ -52,7 +64,7 @@ class Work:
             block.parent_names() if isinstance(parents, Scope) else parents,
             block.scope.splits_at(self.index),
             block.rounds,
-            self.attempt == 0,
+            self.attempt == 0 and not self.is_stored,
             None,
             self.fallback,
         )
@@ -66,10 +78,14 @@ class Work:
             parents=parents,
             splits=block.scope.splits_at(node),
             rounds=block.rounds,
-            is_new=self.attempt == 0,
+            is_new=self.attempt == 0 and not self.is_stored,
             node=(node, self.gang.size, self.name),
             fallback=self.fallback,
         )
+
+    def go_on(self, known: OpenTask) -> None:
+        """Be what another driver made of it."""
+        self.attempt, self.tries, self.is_stored = known.attempt, known.tries, known.is_stored
 
     def try_again(self, following: NextAttempt) -> None:
         """Become the next attempt."""

@@ -42,7 +42,13 @@ class Tick(msgspec.Struct, frozen=True):
     at: float
 
 
-Event = RunStarted | AttemptFinished | Interrupted | Tick
+class LeftAlone(msgspec.Struct, frozen=True):
+    """Start nothing more; what runs goes on, and another driver may take the run over."""
+
+    at: float
+
+
+Event = RunStarted | AttemptFinished | Interrupted | LeftAlone | Tick
 
 
 # --- commands: what is to be done --------------------------------------------

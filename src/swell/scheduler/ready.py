@@ -9,6 +9,7 @@ import msgspec
 
 from swell.model.graph import Graph, Node, NodeType
 from swell.model.job import StepPlan
+from swell.scheduler.events import TaskKey
 from swell.scheduler.scopes import Scope
 
 
@@ -66,6 +67,10 @@ class Block:
         part = Block(self.step, self.scope, self.offset, index, end, self.parents)
         part.rounds = self.rounds
         return part
+
+    def key(self, index: int) -> TaskKey:
+        """The place of the task at ``index``."""
+        return TaskKey(self.step.name, self.scope.indices_at(index), self.rounds)
 
     def parent_names(self) -> tuple[str, ...]:
         """Ids of the tasks that are read."""

@@ -30,6 +30,7 @@ from swell.scheduler.events import (
     Event,
     Finish,
     Interrupted,
+    LeftAlone,
     OriginTask,
     RetryLater,
     RunStarted,
@@ -39,6 +40,7 @@ from swell.scheduler.events import (
     TaskKey,
     WakeAt,
 )
+from swell.scheduler.known import NOTHING_KNOWN, Known
 from swell.scheduler.ready import Block, StepCounts, StepState
 from swell.scheduler.retry import next_attempt
 from swell.scheduler.scopes import gang_member_name
@@ -60,7 +62,8 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class RunState:
-    """One run of ``graph``; ``plans`` by step, ``origin`` what resume takes over.
+    """One run of ``graph``; ``plans`` by step, ``origin`` what resume takes over, ``known``
+    what another driver made of this very run.
 
     Belongs to one thread. A task is adopted only if all it reads was adopted: what ran
     again never meets old results computed without it.
@@ -72,10 +75,12 @@ class RunState:
         plans: Mapping[str, StepPlan],
         limits: Limits,
         origin: Mapping[TaskKey, OriginTask] = _NO_ORIGIN,
+        known: Known = NOTHING_KNOWN,
     ) -> None:
         self._graph = graph
         self._limits = limits
-        self._unfolding = Unfolding(graph, plans, origin)
+        self._open = known.open
+        self._unfolding = Unfolding(graph, plans, known.done or origin, known)
         self._adoption = self._unfolding.adoption
         self._ready = self._unfolding.ready
         self._running: dict[str, Work] = {}
@@ -86,6 +91,7 @@ class RunState:
         self._wake_at: float | None = None
         self._begun = False
         self._stopping = False
+        self._left_alone = False
         self._interrupted = False
         self._finished = False
         self._why = ""
@@ -114,9 +120,11 @@ class RunState:
                 self._begin()
             elif isinstance(event, Interrupted):
                 self._interrupt(event.why)
+            elif isinstance(event, LeftAlone):
+                self._left_alone = True
             else:
                 self._wake_at = None
-        if not self._stopping:
+        if not self._stopping and not self._left_alone:
             if self._adoption.is_searching:
                 self._unfolding.adopt_some()
             self._start_ready()
@@ -189,7 +197,7 @@ class RunState:
             finish = Finish(ok=True)
         elif self._stopping:
             finish = Finish(ok=False, interrupted=self._interrupted, why=self._why)
-        elif self._waiting or self._adoption.is_searching or not self._begun:
+        elif self._waiting or self._adoption.is_searching or not self._begun or self._left_alone:
             return []
         elif self._why:
             finish = Finish(ok=False, why=self._why)
@@ -227,20 +235,26 @@ class RunState:
 
     def _launch_from(self, block: Block, free: int) -> None:
         if block.is_gang:
-            self._next_gang = Work(block, block.index)
+            self._next_gang = self._work(block, block.index)
             self._ready.drop_first()
             return
         step, first = block.step, block.index
         block.index = min(block.end, first + free)
         starts = self._starts.setdefault(step.name, [])
         for index in range(first, block.index):
-            work = Work(block, index)
+            work = self._work(block, index)
             self._running[work.name] = work
             starts.append(work.start())
         step.counts.waiting -= block.index - first
         step.counts.running += block.index - first
         if block.index == block.end:
             self._ready.drop_first()
+
+    def _work(self, block: Block, index: int) -> Work:
+        work = Work(block, index)
+        if self._open and (known := self._open.get(block.key(index))) is not None:
+            work.go_on(known)
+        return work
 
     def _launch_again(self, work: Work) -> None:
         if work.gang is not None:

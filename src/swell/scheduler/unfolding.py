@@ -10,6 +10,7 @@ from swell.model.job import StepPlan
 from swell.model.record import Transition
 from swell.scheduler.adoption import Adoption
 from swell.scheduler.events import OriginTask, SplitOpened, TaskKey
+from swell.scheduler.known import NOTHING_KNOWN, Ids, Known
 from swell.scheduler.ready import Block, ReadyWork, StepState
 from swell.scheduler.scopes import Scope, gang_member_name
 
@@ -24,7 +25,11 @@ class Unfolding:
     """
 
     def __init__(
-        self, graph: Graph, plans: Mapping[str, StepPlan], origin: Mapping[TaskKey, OriginTask]
+        self,
+        graph: Graph,
+        plans: Mapping[str, StepPlan],
+        origin: Mapping[TaskKey, OriginTask],
+        known: Known = NOTHING_KNOWN,
     ) -> None:
         self.ready = ReadyWork(graph, plans)
         self.steps = self.ready.steps
@@ -33,11 +38,12 @@ class Unfolding:
         self.reached_end = False
         self._start = graph.start
         self._end = graph.end
-        self._next_id = 1
+        self._ids = Ids(known)
 
     def begin(self) -> None:
         """The start step's task, in the root scope."""
-        block = Block(self.steps[self._start], Scope(None, 0), self._take_ids(1), 0, 1, ())
+        step, scope = self.steps[self._start], Scope(None, 0)
+        block = Block(step, scope, self._id_at(step, scope, 0), 0, 1, ())
         self._place(block, ran=False)
 
     def stop(self) -> None:
@@ -82,9 +88,10 @@ class Unfolding:
             self._arrive(step, scope, place, block.offset + index, ran=ran)
             return
         parents = (_name(block, index),)
-        following = Block(step, scope, self._take_ids(1) - place, place, place + 1, parents)
+        following = Block(step, scope, 0, place, place + 1, parents)
         if step is block.step:
             following.rounds = (block.rounds[0] + 1,)
+        following.offset = self._id_at(step, scope, place, following.rounds) - place
         self._place(following, ran=ran)
 
     def _arrive(self, join: StepState, scope: Scope, index: int, task: int, *, ran: bool) -> None:
@@ -97,7 +104,7 @@ class Unfolding:
             self.lose(parent)
             return
         at = scope.index
-        block = Block(join, parent, self._take_ids(1) - at, at, at + 1, scope)
+        block = Block(join, parent, self._id_at(join, parent, at) - at, at, at + 1, scope)
         self._place(block, ran=scope.ran)
 
     def _open_split(self, block: Block, index: int, transition: Transition, *, ran: bool) -> None:
@@ -106,7 +113,7 @@ class Unfolding:
         scope, task = block.scope, _name(block, index)
         if split.num == 0:
             join = self.steps[block.step.node.matching_join or ""]
-            first = self._take_ids(1)
+            first = self._id_at(join, scope, index)
             self._place(Block(join, scope, first - index, index, index + 1, ()), ran=ran)
             return
         inner = Scope(
@@ -118,19 +125,23 @@ class Unfolding:
             is_static=False,
         )
         inner.is_gang = split.is_gang
-        inner.first = self._take_ids(split.num)
         step = self.steps[transition.targets[0]]
+        inner.first = self._ids.take_split(step.name, scope.indices_at(index), split.num)
         children = Block(step, inner, inner.first, 0, split.num, (task,))
         children.is_gang = split.is_gang
         if ran:
             self.opened.append(SplitOpened(task, step.name, split.num))
         self._place(children, ran=ran)
 
-    def _take_ids(self, num: int) -> int:
-        """Reserve ``num`` ids; the first of them."""
-        first = self._next_id
-        self._next_id += num
-        return first
+    def _id_at(
+        self, step: StepState, scope: Scope, place: int, rounds: tuple[int, ...] | None = None
+    ) -> int:
+        """The id of the task of ``step`` at ``place`` in ``scope``."""
+        if not self._ids.is_needed:
+            return self._ids.take(None)
+        first_round = (0,) if step.is_recursive else ()
+        key = TaskKey(step.name, scope.indices_at(place), first_round if rounds is None else rounds)
+        return self._ids.take(key)
 
     def _place(self, block: Block, *, ran: bool) -> None:
         """Make ``block`` ready, or look for it in the origin first."""

@@ -25,6 +25,7 @@ from swell.scheduler.events import (
     Tick,
     WakeAt,
 )
+from swell.scheduler.known import NOTHING_KNOWN, Known, OpenTask
 from swell.scheduler.state import Limits, RunState
 
 
@@ -210,10 +211,13 @@ class Driver:
         origin: Mapping[TaskKey, OriginTask] | None = None,
         decide: Decide = always_ok,
         pick: Callable[[int], int] = lambda count: 0,
+        known: Known = NOTHING_KNOWN,
+        goes_on_from: Driver | None = None,
     ) -> None:
         self.shape = shape
         self.limits = limits or Limits(max_workers=4, max_num_splits=1_000)
-        self.state = RunState(shape.graph, plans or {}, self.limits, origin or {})
+        self.state = RunState(shape.graph, plans or {}, self.limits, origin or {}, known)
+        self.before = goes_on_from.tasks if goes_on_from is not None else {}
         self.decide = decide
         self.pick = pick
         self.now = 1_000.0
@@ -243,6 +247,8 @@ class Driver:
                 for adopted in command.adopted:
                     self._check_new(adopted.start)
                     self.adopted[adopted.start.job.task] = adopted.origin
+                    if self.before:
+                        assert adopted.origin == adopted.start.job.task, "ids stay as they were"
                     self.done[adopted.start.job.task] = OK
             elif isinstance(command, CancelAttempts):
                 self.cancelled.update(command.jobs)
@@ -263,7 +269,7 @@ class Driver:
             if start.is_new:
                 self._check_new(start)
             else:
-                first = self.tasks[task]
+                first = self.tasks.setdefault(task, self.before.get(task, start))
                 assert (start.parents, start.splits) == (first.parents, first.splits)
             self.running[task] = start
         gang = command.starts[0].node
@@ -361,6 +367,16 @@ class Driver:
         """A task's place in the flow."""
         start = self.tasks[task]
         return TaskKey(start.step, tuple(index for _, index in start.splits), start.rounds)
+
+    def known(self, *, keeps_running: bool) -> Known:
+        """What a driver that takes this run over knows of it; with or without attempts that
+        went on meanwhile."""
+        open_tasks = {
+            self.key(task): OpenTask(task, start.job.attempt + (not keeps_running))
+            for task, start in self.tasks.items()
+            if task not in self.done
+        }
+        return Known(self.origin(), open_tasks)
 
     def origin(self) -> dict[TaskKey, OriginTask]:
         """What a later run may adopt of this one."""

@@ -236,3 +236,23 @@ def test_a_half_done_nested_foreach_costs_less_than_100_bytes_an_unfinished_task
     tracemalloc.stop()
 
     assert held / unfinished < 100
+
+
+@few
+@given(shapes, workers, seeds, st.integers(0, 60), st.booleans())
+def test_a_driver_that_takes_a_run_over_goes_on_with_the_same_tasks_under_the_same_ids(
+    shape: Shape, max_workers: int, seed: int, ends: int, keeps_running: bool
+) -> None:
+    limits = Limits(max_workers=max_workers)
+    whole = Driver(shape, limits=limits).run()
+    first = Driver(shape, limits=limits, pick=picking(seed).randrange).begin()
+    for _ in range(ends):
+        first.go_on()
+
+    known = first.known(keeps_running=keeps_running)
+    again = Driver(shape, limits=limits, known=known, goes_on_from=first).run()
+
+    assert again.finish == Finish(ok=True)
+    assert keys_of(again) == keys_of(whole)
+    for task, start in first.tasks.items():
+        assert first.key(task) == again.key(start.job.task)
