@@ -13,7 +13,9 @@ from click.core import ParameterSource
 from swell.session.databases import shown_address
 
 _NOT_FOR_RESUME = frozenset({"config_files", "config_values", "top_json"})
-_ONLY_FOR_THIS_RUN = frozenset({"json", "run_id_file", "runner_attribute_file", "origin_run_id"})
+_ONLY_FOR_THIS_RUN = frozenset(
+    {"json", "run_id_file", "runner_attribute_file", "origin_run_id", "detach"}
+)
 
 
 class Again(NamedTuple):
@@ -26,6 +28,10 @@ class Again(NamedTuple):
     def logs(self, path: str = "") -> str:
         """The command that shows the log of ``path``."""
         return shlex.join([*self.program, "logs", *([path] if path else [])])
+
+    def attach(self, run: int) -> str:
+        """The command that goes on with ``run`` itself."""
+        return shlex.join([*self.program, *self.before, "attach", str(run), *self.options])
 
     def resume(self, run: int) -> str:
         """The command that goes on after ``run``."""

@@ -15,7 +15,7 @@ from swell.model.ids import RunId
 from swell.scheduler.loop import RunEnd
 from swell.scheduler.observe import TaskFailed
 from swell.session.flow import FlowAtHand
-from swell.session.run import RunResult
+from swell.session.run_order import RunResult
 
 if TYPE_CHECKING:
     from swell.session.reading import LocalStores

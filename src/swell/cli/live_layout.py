@@ -102,7 +102,9 @@ def _header(view: RunView, now: float, glyphs: Glyphs) -> Line:
             cells.append(Cell(f"{glyphs.dot}ending", "yellow"))
         return tuple(cells)
     took = duration_text(finished.seconds)
-    if finished.ok:
+    if finished.left:
+        end, sign, style = f"left to itself after {took}", glyphs.ended, "yellow"
+    elif finished.ok:
         end, sign, style = f"done in {took}", glyphs.done, "green"
     elif finished.interrupted:
         end, sign, style = f"{finished.why} after {took}", glyphs.ended, "yellow"

@@ -23,6 +23,9 @@ from swell.settings import Settings, choose_metadata
 SCRIPT_COMMANDS = {
     "run": LazyCommand("swell.cli.run:run_command", "Run the flow."),
     "resume": LazyCommand("swell.cli.run:resume_command", "Go on after a failed run."),
+    "attach": LazyCommand(
+        "swell.cli.run:attach_command", "Go on with a run that has no driver any more."
+    ),
     "check": LazyCommand("swell.cli.look:check_command", "Check the flow without running it."),
     "show": LazyCommand("swell.cli.look:show_command", "Show the steps of the flow."),
     "logs": LazyCommand("swell.cli.logs:logs_command", "Show what tasks printed."),
@@ -122,6 +125,7 @@ def top_options() -> list[click.Parameter]:
             help="As the option of 'run'.",
         ),
         click.Option(["--keep-going", "top_keep_going"], is_flag=True, help="As for 'run'."),
+        click.Option(["--detach", "top_detach"], is_flag=True, help="As for 'run'."),
         click.Option(["--json", "top_json"], is_flag=True, help="As the option of 'run'."),
         *_accepted_options(),
     ]

@@ -104,6 +104,7 @@ EVENTS: dict[str, dict[str, str]] = {
         "ok": "whether it is done",
         "interrupted": "whether it was asked to end",
         "why": "why it ended, if not done",
+        "left": "how many tasks go on elsewhere, where the driver left the run",
         "failures": "step, task, attempt and cause of each task that failed",
     },
 }
@@ -204,6 +205,7 @@ def _finished(notice: RunFinished) -> dict[str, Any]:
         "ok": notice.ok,
         "interrupted": notice.interrupted,
         "why": notice.why,
+        "left": notice.left,
         "failures": [
             {**_task(one.job, one.step), "cause": one.outcome.cause.value}
             for one in notice.failures

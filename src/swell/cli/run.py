@@ -17,7 +17,8 @@ from swell.cli.render import paint_for, say_error
 from swell.errors import UsageError
 from swell.scheduler.observe import Observer
 from swell.session.flow import FlowAtHand, SettledFlow
-from swell.session.run import RunOrder, RunResult, run_flow
+from swell.session.run import run_flow
+from swell.session.run_order import RunOrder, RunResult
 from swell.settings import Settings
 
 OWN_OPTIONS = ("keep-going", "isolation", "json")
@@ -48,12 +49,7 @@ def run_command(ctx: click.Context) -> click.Command:
 
 def resume_command(ctx: click.Context) -> click.Command:
     """The command ``resume``."""
-    top = top_params(ctx)
-    if top["config_files"] or top["config_values"]:
-        raise UsageError(
-            "Configs cannot be given to 'resume': it uses those of the run it resumes.",
-            remedy="Leave --config and --config-value away, or start anew with 'run'.",
-        )
+    _refuse_configs(ctx, "resume")
     options: list[click.Parameter] = [
         click.Argument(["step"], required=False),
         click.Option(
@@ -69,6 +65,26 @@ def resume_command(ctx: click.Context) -> click.Command:
     )
     take_given(ctx, command, {})
     return command
+
+
+def attach_command(ctx: click.Context) -> click.Command:
+    """The command ``attach``."""
+    _refuse_configs(ctx, "attach")
+    return click.Command(
+        "attach",
+        params=[click.Argument(["run"]), *_run_options(set())],
+        callback=_attach,
+        help="Go on with a run that its driver left, or that lost its driver.",
+    )
+
+
+def _refuse_configs(ctx: click.Context, command: str) -> None:
+    top = top_params(ctx)
+    if top["config_files"] or top["config_values"]:
+        raise UsageError(
+            f"Configs cannot be given to '{command}': it uses those of the run it goes on with.",
+            remedy="Leave --config and --config-value away, or start anew with 'run'.",
+        )
 
 
 def _run_options(taken: set[str]) -> list[click.Parameter]:
@@ -117,6 +133,11 @@ def _run_options(taken: set[str]) -> list[click.Parameter]:
             type=click.Choice(["auto", "fork", "fresh"]),
             help="How tasks get their process: fork (fast), fresh (a new interpreter), auto.",
         ),
+        click.Option(
+            ["--detach"],
+            is_flag=True,
+            help="Leave as soon as all that runs is on AWS Batch; 'attach' goes on with it.",
+        ),
         click.Option(["--json"], is_flag=True, help="Tell the run as JSON, one object a line."),
     ]
     return options + [option for option in own if option.name.replace("_", "-") not in taken]
@@ -157,6 +178,21 @@ def _resume(ctx: click.Context, /, **options: Any) -> int:
     return _perform(ctx, flow, order, options)
 
 
+@click.pass_context
+def _attach(ctx: click.Context, /, run: str, **options: Any) -> int:
+    from swell.session.origin import configs_of_origin, withs_of_run
+
+    def of_run(names: Collection[str]) -> dict[str, Any]:
+        at_hand = ctx.obj
+        return configs_of_origin(at_hand.settings, at_hand.script, at_hand.name, run, names)
+
+    at_hand = flow_of(ctx, kept=of_run)
+    withs = withs_of_run(at_hand.settings, at_hand.script, at_hand.name, run)
+    flow = settled(ctx, options["decospecs"] or withs)
+    order = _replace(_order(ctx, at_hand, options), attaches_to=run)
+    return _perform(ctx, flow, order, options)
+
+
 def _replace(order: RunOrder, **changes: Any) -> RunOrder:
     import msgspec
 
@@ -180,6 +216,7 @@ def _order(ctx: click.Context, at_hand: FlowAtHand, options: dict[str, Any]) -> 
         production=top["production"],
         package_suffixes=top["package_suffixes"],
         environment=top["environment"],
+        leaves=bool(_own(options, top, "detach")),
     )
 
 
@@ -209,6 +246,8 @@ def _perform(
 def _exit_code(at_hand: FlowAtHand, result: RunResult, again: Again) -> int:
     import signal
 
+    if result.end.left:
+        say_error(f"Go on:   {again.attach(result.run.id.number)}")
     if result.end.ok:
         return EXIT_OK
     from swell.cli.failure import report_failure

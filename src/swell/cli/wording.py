@@ -75,6 +75,9 @@ def ending_words(notice: TasksEnding) -> str:
 def finished_words(notice: RunFinished) -> str:
     """The last word on a run."""
     number, took = notice.run.number, duration_text(notice.seconds)
+    if notice.left:
+        tasks = "1 task goes on" if notice.left == 1 else f"{notice.left:,} tasks go on"
+        return f"Run {number} is left to itself after {took}: {tasks} elsewhere."
     if notice.ok:
         return f"Run {number} is done, in {took}."
     if notice.interrupted:

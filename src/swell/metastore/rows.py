@@ -16,6 +16,7 @@ from swell.model.facts import (
     RunEnded,
     RunFact,
     RunStatus,
+    RunTaken,
     TaskCreated,
     TaskFact,
 )
@@ -56,6 +57,7 @@ class Batch(msgspec.Struct):
     tasks: list[Row]
     attempts: dict[JobId, Row]
     ended: RunEnded | None = None
+    taken: RunTaken | None = None
 
 
 _NOT_STARTED = (None, None, None)
@@ -77,6 +79,8 @@ def batches(facts: Iterable[Fact]) -> dict[RunId, Batch]:
             batch.attempts[fact.job] = (fact.at, fact.pid, fact.note or None, *end)
         elif isinstance(fact, TaskCreated):
             batch.tasks.append((fact.task, fact.step, fact.created_at, _detail_text(fact)))
+        elif isinstance(fact, RunTaken):
+            batch.taken = fact
         else:
             batch.ended = fact
     return found

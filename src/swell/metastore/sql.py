@@ -21,6 +21,7 @@ from swell.model.facts import (
     RunEnded,
     RunFact,
     RunStatus,
+    RunTaken,
     StepFact,
     StoredRecord,
     TaskFact,
@@ -133,6 +134,8 @@ class SqlMetastore:
                     db.insert(_TASKS, [(key, *row) for row in batch.tasks])
                 if batch.attempts:
                     db.insert(_ATTEMPTS, [(key, *job, *row) for job, row in batch.attempts.items()])
+                if batch.taken is not None:
+                    _take_run(db, key, batch.taken)
                 if batch.ended is not None:
                     _end_run(db, key, batch.ended)
 
@@ -384,7 +387,15 @@ def _fact_of_new(run: RunId, new: NewRun) -> RunFact:
 def _end_run(db: Transaction, key: int, fact: RunEnded) -> None:
     db.execute(
         "UPDATE runs SET status = ?, finished_at = ? WHERE id = ?",
-        (fact.status.value, fact.at, key),
+        (fact.status.value, None if fact.status is RunStatus.DETACHED else fact.at, key),
+    )
+
+
+def _take_run(db: Transaction, key: int, fact: RunTaken) -> None:
+    db.execute(
+        "UPDATE runs SET status = ?, finished_at = NULL, heartbeat_at = ?, host = ?, pid = ? "
+        "WHERE id = ?",
+        (RunStatus.RUNNING.value, fact.at, fact.host, fact.pid, key),
     )
 
 

@@ -15,6 +15,8 @@ from swell.model.record import Outcome, Record, Split, Usage
 
 SCRIPT_ARTIFACT = "_script"
 """The artifact of a run's parameters that holds the text of its script."""
+WITHS_FACT = "with"
+"""The named fact that holds what was given to ``--with``, as a JSON list."""
 PACKAGES_FACT = "packages"
 """The named fact of a run's parameters that holds versions by package, as a JSON object."""
 
@@ -30,6 +32,8 @@ class RunStatus(enum.Enum):
     """A task ran out of attempts."""
     INTERRUPTED = "interrupted"
     """Ended by a signal or on request."""
+    DETACHED = "detached"
+    """Its driver left; what it had submitted elsewhere goes on, and ``attach`` takes it over."""
 
 
 class NewRun(msgspec.Struct, frozen=True):
@@ -115,14 +119,23 @@ class AttemptEnded(msgspec.Struct, frozen=True):
 
 
 class RunEnded(msgspec.Struct, frozen=True):
-    """The driver is done with the run."""
+    """The driver is done with the run, or left it (DETACHED): then it is not finished."""
 
     run: RunId
     at: float
     status: RunStatus
 
 
-Fact = TaskCreated | AttemptStarted | AttemptEnded | RunEnded
+class RunTaken(msgspec.Struct, frozen=True):
+    """Another driver drives the run from now on: process ``pid`` of ``host``."""
+
+    run: RunId
+    at: float
+    host: str
+    pid: int
+
+
+Fact = TaskCreated | AttemptStarted | AttemptEnded | RunEnded | RunTaken
 
 
 class StepFact(msgspec.Struct, frozen=True):

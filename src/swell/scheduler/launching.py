@@ -42,7 +42,8 @@ PackRecords = Callable[[str, Sequence[bytes]], str]
 
 class Launching:
     """Belongs to the deciding thread. ``read_origin`` is there when a run is resumed.
-    ``item_text`` tells foreach items in the facts on tasks."""
+    ``item_text`` tells foreach items in the facts on tasks. With ``takes_over`` what is
+    adopted are tasks of this very run, whose facts are stored already."""
 
     def __init__(
         self,
@@ -53,6 +54,8 @@ class Launching:
         pack: PackRecords,
         read_origin: OriginReader | None = None,
         item_text: ItemText = number_text,
+        *,
+        takes_over: bool = False,
     ) -> None:
         self._run = run
         self._graph = graph
@@ -61,6 +64,7 @@ class Launching:
         self._pack = pack
         self._read_origin = read_origin
         self._item_text = item_text
+        self._takes_over = takes_over
         self._opened: dict[str, Opened] = {}
         self._places: dict[str, Place] = {}
         self._place_of_block: dict[Place, Place] = {}
@@ -116,10 +120,13 @@ class Launching:
             )
             if start.is_new:
                 facts.append(self._created(start, stack, now))
+            else:
+                self._note_place(start)
         return launches, tuple(facts)
 
     def adopt(self, command: AdoptTasks, now: float) -> tuple[Entry, tuple[tuple[str, str], ...]]:
-        """Facts on tasks taken over from the origin, and their (new id, old id)."""
+        """Facts on tasks taken over from the origin, and their (new id, old id); neither where
+        they are this run's own."""
         assert self._read_origin is not None, "tasks were adopted in a run that resumes nothing"
         origins = [one.origin for one in command.adopted]
         ends = self._read_origin(origins)
@@ -129,12 +136,17 @@ class Launching:
             start = one.start
             job = JobId(start.job.task, 0)
             self.ended(start, end.record, end.outcome.transition)
+            tasks.append(start.job.task)
+            if self._takes_over:
+                self._note_place(start)
+                continue
             facts.append(
                 self._created(start, self._stack(start), now, f"{start.step}/{one.origin}")
             )
             facts.append(AttemptStarted(self._run, job, now))
             facts.append(AttemptEnded(self._run, job, now, end.outcome, end.record))
-            tasks.append(start.job.task)
+        if self._takes_over:
+            return Entry((), tasks=tuple(tasks)), ()
         pairs = tuple((one.start.job.task, one.origin) for one in command.adopted)
         return Entry(tuple(facts), tasks=tuple(tasks)), pairs
 

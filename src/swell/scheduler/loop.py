@@ -13,7 +13,7 @@ from typing import Protocol
 import msgspec
 
 from swell.errors import SwellError
-from swell.model.cause import Cause, Evidence, find_cause
+from swell.model.cause import Evidence, find_cause
 from swell.model.facts import (
     AttemptEnded,
     AttemptStarted,
@@ -33,6 +33,7 @@ from swell.scheduler.events import (
     Event,
     Finish,
     Interrupted,
+    LeftAlone,
     RetryLater,
     RunStarted,
     SplitOpened,
@@ -57,13 +58,13 @@ from swell.scheduler.observe import (
     TasksEnding,
 )
 from swell.scheduler.ready import StepCounts
+from swell.scheduler.retry import UNCOUNTED
 from swell.scheduler.state import RunState
 from swell.scheduler.writer import Entry, FactWriter, WriteFailed, Written
-from swell.seams.backend import Backend
+from swell.seams.backend import Backend, LeavableBackend
 from swell.seams.clock import Clock
 
 HEARTBEAT_S = 10.0
-_UNCOUNTED = (Cause.HOST_LOST, Cause.SPOT, Cause.IMAGE)
 
 
 class TaskLog(Protocol):
@@ -78,24 +79,26 @@ class TaskLog(Protocol):
         ...
 
 
+Arrival = JobUpdate | Written | WriteFailed | Interrupted | LeftAlone
+"""What may come into the deciding thread."""
+
+
 class Inbox:
     """The one queue into the deciding thread; safe from threads and signal handlers."""
 
     def __init__(self) -> None:
-        self._queue: queue.SimpleQueue[JobUpdate | Written | WriteFailed | Interrupted] = (
-            queue.SimpleQueue()
-        )
+        self._queue: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
 
     def put_updates(self, updates: Sequence[JobUpdate]) -> None:
         """For backends."""
         for update in updates:
             self._queue.put(update)
 
-    def put(self, item: Written | WriteFailed | Interrupted) -> None:
+    def put(self, item: Written | WriteFailed | Interrupted | LeftAlone) -> None:
         """For the fact writer and for whoever interrupts."""
         self._queue.put(item)
 
-    def take(self, timeout_s: float) -> list[JobUpdate | Written | WriteFailed | Interrupted]:
+    def take(self, timeout_s: float) -> list[Arrival]:
         """All that is there, waiting at most ``timeout_s`` for the first."""
         try:
             items = [self._queue.get(timeout=timeout_s)]
@@ -109,7 +112,10 @@ class Inbox:
 
 
 class RunEnd(msgspec.Struct, frozen=True):
-    """How a run ended, and where its steps stood; ``store_error``: the store gave up."""
+    """How a run ended, and where its steps stood; ``store_error``: the store gave up.
+
+    ``left`` attempts go on elsewhere: the driver left the run, which has not ended.
+    """
 
     ok: bool
     interrupted: bool
@@ -117,10 +123,14 @@ class RunEnd(msgspec.Struct, frozen=True):
     failures: tuple[TaskFailed, ...]
     store_error: Exception | None = None
     counts: dict[str, StepCounts] = {}
+    left: int = 0
 
 
 class RunLoop:
-    """Drives one run to its end; ``drive`` is called once, by the thread that decides."""
+    """Drives one run to its end; ``drive`` is called once, by the thread that decides.
+
+    With ``leaves`` it leaves the run as soon as all that runs goes on without a driver.
+    """
 
     def __init__(
         self,
@@ -133,8 +143,12 @@ class RunLoop:
         inbox: Inbox,
         observer: Observer,
         task_log: TaskLog,
+        *,
+        leaves: bool = False,
         clock: Clock = time.time,
     ) -> None:
+        self._leaves = leaves
+        self._left_alone = False
         self._run = run
         self._graph = graph
         self._state = state
@@ -173,7 +187,49 @@ class RunLoop:
             if every_s is not None and now >= next_progress:
                 next_progress = now + every_s
                 self._observer.notice(Progress(now, self._state.counts()))
+            if self._finish is None and self._may_leave():
+                return self._leave(started_at)
         return self._end(started_at, self._finish)
+
+    def can_be_left(self) -> bool:
+        """Whether something runs that would go on without a driver; safe from other threads."""
+        return any(self._goes_on(start) for start in list(self._flying.values()))
+
+    def _goes_on(self, start: Start) -> bool:
+        backend = self._backends[self._launching.plan(start.step).backend]
+        return isinstance(backend, LeavableBackend)
+
+    def _may_leave(self) -> bool:
+        wanted = self._left_alone or self._leaves
+        return wanted and bool(self._flying) and all(map(self._goes_on, self._flying.values()))
+
+    def _leave(self, started_at: float) -> RunEnd:
+        """Let go of what runs elsewhere; the run has not ended."""
+        now = self._clock()
+        left = len(self._flying)
+        for backend in self._backends.values():
+            if isinstance(backend, LeavableBackend):
+                backend.detach()
+        self._events_of(self._inbox.take(0.0))
+        self._writer.put(Entry((RunEnded(self._run, now, RunStatus.DETACHED),)))
+        self._writer.close()
+        self._events_of(self._inbox.take(0.0))
+        counts = self._state.counts()
+        self._observer.notice(Progress(now, counts))
+        self._observer.notice(
+            RunFinished(
+                self._run, now, now - started_at, True, False, "", tuple(self._failures), left
+            )
+        )
+        return RunEnd(
+            ok=self._store_error is None,
+            interrupted=False,
+            why="",
+            failures=tuple(self._failures),
+            store_error=self._store_error,
+            counts=counts,
+            left=left,
+        )
 
     def _patience_s(self, now: float, next_progress: float) -> float:
         limits = [HEARTBEAT_S]
@@ -219,9 +275,7 @@ class RunLoop:
 
     # --- what happened -------------------------------------------------------
 
-    def _events_of(
-        self, items: Sequence[JobUpdate | Written | WriteFailed | Interrupted]
-    ) -> list[Event]:
+    def _events_of(self, items: Sequence[Arrival]) -> list[Event]:
         events: list[Event] = []
         for item in items:
             match item:
@@ -238,6 +292,9 @@ class RunLoop:
                 case WriteFailed():
                     self._store_error = item.error
                     events.append(Interrupted(self._clock(), f"the store failed: {item.error}"))
+                case LeftAlone():
+                    self._left_alone = True
+                    events.append(item)
                 case Interrupted():
                     events.append(item)
         return events
@@ -267,7 +324,7 @@ class RunLoop:
             self._task_log.say(update.job, outcome.message)
         self._task_log.end(update.job)
         self._writer.put(self._entry_of(update, start, outcome, record, result, began_at))
-        uncounted = outcome.cause in _UNCOUNTED
+        uncounted = outcome.cause in UNCOUNTED
         return AttemptFinished(update.at, update.job, outcome, uncounted)
 
     def _entry_of(
@@ -322,7 +379,8 @@ class RunLoop:
             case AdoptTasks():
                 entry, pairs = self._launching.adopt(command, now)
                 self._writer.put(entry)
-                self._observer.notice(TasksAdopted(command.step, now, pairs))
+                if pairs:
+                    self._observer.notice(TasksAdopted(command.step, now, pairs))
             case CancelAttempts():
                 self._observer.notice(TasksEnding(now, len(command.jobs), command.why))
                 for backend in self._backends.values():

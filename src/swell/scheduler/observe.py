@@ -116,7 +116,10 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class RunFinished(msgspec.Struct, frozen=True):
-    """The run is over and durable. ``failures`` are the tasks out of attempts."""
+    """The run is over and durable. ``failures`` are the tasks out of attempts.
+
+    ``left`` attempts go on elsewhere: the driver leaves a run that has not ended.
+    """
 
     run: RunId
     at: float
@@ -125,6 +128,7 @@ class RunFinished(msgspec.Struct, frozen=True):
     interrupted: bool
     why: str
     failures: tuple[TaskFailed, ...] = ()
+    left: int = 0
 
 
 Notice = (

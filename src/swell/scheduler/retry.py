@@ -8,6 +8,8 @@ from swell.model.cause import Cause
 from swell.model.job import Fallback, StepPlan
 from swell.model.record import Outcome
 
+UNCOUNTED = frozenset({Cause.HOST_LOST, Cause.SPOT, Cause.IMAGE})
+"""Ends that are nobody's fault: they do not use up the user's retries."""
 _ENDED_ON_PURPOSE = frozenset({Cause.CANCELLED, Cause.DRIVER_LOST})
 
 

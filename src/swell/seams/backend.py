@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from swell.model.ids import JobId
 from swell.model.job import Intent, JobUpdate, Launch
@@ -29,7 +29,8 @@ class Backend(Protocol):
         ...
 
     def adopt(self, intents: Sequence[Intent]) -> None:
-        """Find the jobs of a driver that died and report on them from now on."""
+        """Jobs of a driver that died: when they are submitted, they are found and watched
+        instead of started again."""
         ...
 
     def cancel(self, jobs: Collection[JobId], why: str) -> None:
@@ -41,4 +42,13 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """End all jobs that still run, and everything this backend started."""
+        ...
+
+
+@runtime_checkable
+class LeavableBackend(Backend, Protocol):
+    """A Backend whose jobs go on without a driver."""
+
+    def detach(self) -> None:
+        """Submit what was taken, then let go of it: instead of ``close``."""
         ...

@@ -13,7 +13,8 @@ SILENCE_S = 60.0
 """A driver on another machine that was silent for so long is gone; it gives a sign of life
 every 10 s."""
 _CLOCK_SLACK_S = 2.0
-"""A process that began later than its run by more than this is another one of that number."""
+"""A process that began later than the last sign of life by more than this is another one of
+that number."""
 
 StartOf = Callable[[int], float | None]
 """When the process of a number began, in Unix seconds; None where there is no such process."""
@@ -32,10 +33,10 @@ def is_lost(
     """
     if run.status is not RunStatus.RUNNING:
         return False
+    last_sign = max(run.created_at, run.heartbeat_at or 0.0)
     if run.pid and run.host == (os.uname().nodename if host is None else host):
         began_at = (start_of or process_start)(run.pid)
-        return began_at is None or began_at > run.created_at + _CLOCK_SLACK_S
-    last_sign = max(run.created_at, run.heartbeat_at or 0.0)
+        return began_at is None or began_at > last_sign + _CLOCK_SLACK_S
     return (time.time() if now is None else now) - last_sign > SILENCE_S
 
 

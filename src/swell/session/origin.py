@@ -6,11 +6,13 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+
 from swell.client.whereabouts import elsewhere
 from swell.errors import CommandException, DataMissing, UsageError
-from swell.model.facts import RunFact
+from swell.model.facts import WITHS_FACT, RunFact
 from swell.model.graph import Graph
-from swell.model.ids import RunId
+from swell.model.ids import PARAMETERS_STEP, RunId
 from swell.model.record import ArtifactRef, Outcome
 from swell.model.wire import decode_record
 from swell.scheduler.events import OriginTask, TaskKey
@@ -63,6 +65,21 @@ def configs_of_origin(
         if place.metadata is None or error is None:
             raise
         raise error from None
+    finally:
+        metastore.close()
+
+
+def withs_of_run(settings: Settings, script: str | None, flow: str, wanted: str) -> tuple[str, ...]:
+    """What was given to ``--with`` when the run began. Opens the store to read and closes it.
+
+    Raises as find_origin.
+    """
+    metastore, _ = open_for_reading(find_place(settings, script, os.getcwd()))
+    try:
+        run = _origin_run(metastore, flow, wanted)
+        (fact,) = metastore.attempts(run.id, PARAMETERS_STEP, PARAMETERS_TASK)
+        _, text = fact.metadata.get(WITHS_FACT, ("", "[]"))
+        return msgspec.json.decode(text, type=tuple[str, ...])
     finally:
         metastore.close()
 

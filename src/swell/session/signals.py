@@ -10,9 +10,10 @@ from types import FrameType
 
 from swell.scheduler.events import Interrupted
 from swell.scheduler.loop import Inbox
+from swell.session.leaving import WHY, LeaveQuestion
 
 _WORDS = {
-    signal.SIGINT: "interrupted (Ctrl-C)",
+    signal.SIGINT: WHY,
     signal.SIGTERM: "asked to end (SIGTERM)",
     signal.SIGHUP: "its terminal was closed (SIGHUP)",
 }
@@ -25,11 +26,18 @@ class EndedBySignal:
 
 
 @contextmanager
-def signals_into(inbox: Inbox, ended_by: EndedBySignal) -> Iterator[None]:
-    """Turn SIGINT, SIGTERM and SIGHUP into events; elsewhere than in the main thread do nothing."""
+def signals_into(
+    inbox: Inbox, ended_by: EndedBySignal, question: LeaveQuestion | None = None
+) -> Iterator[None]:
+    """Turn SIGINT, SIGTERM and SIGHUP into events; elsewhere than in the main thread do nothing.
+
+    The first SIGINT asks ``question``, if there is one.
+    """
 
     def ask_to_end(number: int, frame: FrameType | None) -> None:
         del frame
+        if number == signal.SIGINT and question is not None and question.ask():
+            return
         ended_by.signal = ended_by.signal or number
         inbox.put(Interrupted(time.time(), _WORDS[signal.Signals(number)]))
 

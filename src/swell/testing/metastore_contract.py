@@ -16,6 +16,7 @@ from swell.model.facts import (
     RunEnded,
     RunFact,
     RunStatus,
+    RunTaken,
     StepFact,
     TaskCreated,
 )
@@ -117,6 +118,19 @@ class MetadataContract(RemovalContract):
         fact = store.run(run)
         assert fact is not None
         assert (fact.status, fact.finished_at) == (RunStatus.FAILED, 1020.0)
+
+    def test_a_run_that_its_driver_left_is_not_finished_and_another_takes_it_over(
+        self, store: Metastore, run: RunId
+    ) -> None:
+        store.commit([RunEnded(run, 1020.0, RunStatus.DETACHED)])
+        fact = store.run(run)
+        assert fact is not None
+        assert (fact.status, fact.finished_at) == (RunStatus.DETACHED, None)
+        store.commit([RunTaken(run, 1030.0, "other-host", 77)])
+        fact = store.run(run)
+        assert fact is not None
+        assert (fact.status, fact.finished_at) == (RunStatus.RUNNING, None)
+        assert (fact.heartbeat_at, fact.host, fact.pid) == (1030.0, "other-host", 77)
 
     # --- tasks and attempts ------------------------------------------------
 

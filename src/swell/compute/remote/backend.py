@@ -101,6 +101,7 @@ class RemoteBackend:
         self._word_grace_s = settings.word_grace_s
         self._ask_at = 0.0
         self._told: set[str] = set()
+        self._adopted: dict[JobId, Intent] = {}
         self._sweep = False
         self._leased = False
         self._close: _Close | None = None
@@ -200,12 +201,14 @@ class RemoteBackend:
     def _take(self, message: _Submit | _Cancel | _Adopt | _Close) -> None:
         match message:
             case _Submit(launches):
-                self._gathering.add(launches, self._clock())
+                known = [one for one in launches if one.job in self._adopted]
+                self._watch_again(known)
+                new = [one for one in launches if one.job not in self._adopted]
+                self._gathering.add(new, self._clock())
             case _Cancel(jobs, why):
                 self._cancel_now(jobs, why)
             case _Adopt(intents):
-                for intent in intents:
-                    self._adopt(intent)
+                self._adopted |= {job: intent for intent in intents for job in intent.jobs}
             case _Close():
                 self._close = message
 
@@ -233,12 +236,29 @@ class RemoteBackend:
         self._engine_pace.hurry(now)
         self._ask_at = max(self._ask_at, now + SLOW_START_S)
 
-    def _adopt(self, intent: Intent) -> None:
-        self._take_lease()
-        flight = self._submitter.find(intent, self._plans)
+    def _watch_again(self, launches: Sequence[Launch]) -> None:
+        """Watch jobs that another driver submitted."""
+        by_name: dict[str, list[JobId]] = {}
+        for launch in launches:
+            by_name.setdefault(self._adopted[launch.job].name, []).append(launch.job)
+        for name, jobs in by_name.items():
+            flight = self._flights.named(name)
+            if flight is not None:
+                flight.watch_more(jobs)
+                self._flights.add(flight)
+            else:
+                self._find(self._adopted[jobs[0]], jobs)
+
+    def _find(self, intent: Intent, jobs: Sequence[JobId]) -> None:
+        try:
+            self._take_lease()
+            flight = self._submitter.find(intent, jobs, self._plans)
+        except SwellError as error:
+            self._report_ends(jobs, Evidence(host_lost=True, reason=str(error)))
+            return
         if flight is None:
-            evidence = Evidence(host_lost=True, reason="Its submission never reached the engine.")
-            self._report_ends(intent.jobs, evidence)
+            reason = "Its submission never reached the engine."
+            self._report_ends(jobs, Evidence(host_lost=True, reason=reason))
             return
         self._watch(flight)
         self._sweep = True
@@ -391,6 +411,8 @@ class RemoteBackend:
     def _finish(self, how: _Close) -> None:
         """End what is left, or leave it alone."""
         if how.detach:
+            for launches in self._gathering.rest():
+                self._submit(launches)
             if self._leased:
                 self._lease.detach()
             return

@@ -54,6 +54,11 @@ class Flight:
         """The log segment ``news`` was taken."""
         self._taken[news.member] = (news.attempt, news.number)
 
+    def watch_more(self, jobs: Collection[JobId]) -> None:
+        """Members that run these attempts have not ended."""
+        wanted = set(jobs)
+        self.unfinished |= {n for n, launch in enumerate(self.launches) if launch.job in wanted}
+
     def end(self, index: int) -> None:
         """Member ``index`` has ended; nothing more is heard of it."""
         self.unfinished.discard(index)

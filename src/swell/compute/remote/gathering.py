@@ -80,6 +80,10 @@ class Gathering:
                 ]
         return found
 
+    def rest(self) -> list[tuple[Launch, ...]]:
+        """All that is left, whether it is due or not."""
+        return self.due({}, float("inf"))
+
     def next_due(self) -> float | None:
         """When ``due`` gives something even if nothing happens until then."""
         times = [waiting.since + PATIENCE_S for waiting in self._waiting.values()]

@@ -78,11 +78,11 @@ class Submitter:
         self._storage.write(self._keys.engine_id(name), [engine_id.encode()])
         return Flight(submission, tuple(launches), engine_id, self._clock())
 
-    def find(self, intent: Intent, plans: Mapping[str, StepPlan]) -> Flight | None:
-        """A submission of a driver that died; None when it never reached the engine.
-
-        Members that are not among the intent's jobs have ended.
-        """
+    def find(
+        self, intent: Intent, jobs: Sequence[JobId], plans: Mapping[str, StepPlan]
+    ) -> Flight | None:
+        """The submission of a driver that died, with ``jobs`` still to end; None when it never
+        reached the engine. Raises SwellError."""
         launches = unpack_submission(self._storage.read(self._keys.submission(intent.name)))
         plan = plans[launches[0].step]
         engine_id = intent.engine_id or self._noted_id(intent.name)
@@ -96,10 +96,8 @@ class Submitter:
                 self._storage.write(self._keys.engine_id(intent.name), [engine_id.encode()])
         submission = self._submission(intent.name, plan, launches, Prepared({}, {}))
         flight = Flight(submission, tuple(launches), engine_id, self._clock())
-        wanted = set(intent.jobs)
-        for index, launch in enumerate(launches):
-            if launch.job not in wanted:
-                flight.end(index)
+        flight.unfinished.clear()
+        flight.watch_more(jobs)
         return flight
 
     def close(self) -> None:

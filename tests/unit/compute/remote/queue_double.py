@@ -103,8 +103,8 @@ class Preparing:
 class Watched:
     """A RemoteBackend at work, and all it reported."""
 
-    def __init__(self, **settings: float) -> None:
-        self.storage = MemoryStorage()
+    def __init__(self, storage: MemoryStorage | None = None, **settings: float) -> None:
+        self.storage = storage or MemoryStorage()
         self.queue = QueueDouble(self.storage)
         self.preparing = Preparing()
         self.updates: list[JobUpdate] = []

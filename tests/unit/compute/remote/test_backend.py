@@ -18,7 +18,7 @@ from .queue_double import KEYS, Watched, launch, ok_result, unanswered
 def watched():
     made = []
 
-    def make(**settings: float) -> Watched:
+    def make(**settings) -> Watched:
         made.append(Watched(**settings))
         return made[-1]
 
@@ -167,16 +167,17 @@ def test_jobs_of_a_driver_that_died_are_found_again(watched):
     first.wait_for(lambda: bool(first.updates))
     first.backend.detach()
 
-    second = watched()
-    second.backend._submitter._storage = first.storage  # the store outlives its driver
-    second.backend._postbox._storage = first.storage
-    second.storage = first.storage
-    second.backend.adopt([Intent("swell-work-2-0-2", (JobId("3", 0),), "batch")])
+    second = watched(storage=first.storage)
+    second.backend.adopt([Intent("swell-work-2-0-2", (JobId("2", 0), JobId("3", 0)), "batch")])
+    second.backend.submit([launch(3)])
     second.tell_end("swell-work-2-0-2", 0, ok_result())
     second.tell_end("swell-work-2-0-2", 1, ok_result())
     ended = second.wait_for_ends(1)
     assert list(ended) == [JobId("3", 0)]
-    assert second.queue.taken == []
+    second.backend.submit([launch(2), launch(9)])
+    second.tell_end("swell-work-9-0-1", 0, ok_result())
+    assert set(second.wait_for_ends(3)) == {JobId(task, 0) for task in "239"}
+    assert [one.name for one in second.queue.taken] == ["swell-work-9-0-1"]
 
 
 def test_a_submission_that_never_reached_the_engine_is_reported_as_lost(watched):
@@ -186,6 +187,7 @@ def test_a_submission_that_never_reached_the_engine_is_reported_as_lost(watched)
     run.wait_for_ends(1)
     run.updates.clear()
     run.backend.adopt([Intent("swell-work-2-0-1", (JobId("2", 0),), "batch")])
+    run.backend.submit([launch(2)])
     (update,) = run.wait_for_ends(1).values()
     assert find_cause(update.evidence).cause is Cause.HOST_LOST
 

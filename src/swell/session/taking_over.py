@@ -1,0 +1,201 @@
+"""Takes over a run that another driver began: what ended, what may still run elsewhere."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+
+from swell.compute.output import OutputSink, TaskOutput
+from swell.errors import CommandException, UsageError
+from swell.model.cause import Cause
+from swell.model.facts import AttemptFact, RunFact, RunStatus, RunTaken, TaskFact
+from swell.model.graph import Graph
+from swell.model.ids import JobId, RunId
+from swell.model.job import Intent, Launch
+from swell.model.remote import RunKeys, unpack_submission
+from swell.model.wire import decode_graph
+from swell.scheduler.events import TaskKey
+from swell.scheduler.known import Known, OpenTask
+from swell.scheduler.resume import latest_outcomes, tasks_to_adopt
+from swell.scheduler.retry import UNCOUNTED, Tries
+from swell.seams.metastore import Metastore
+from swell.seams.storage import Storage
+from swell.session.datastores import Datastores
+from swell.session.flow import SettledFlow
+from swell.session.liveness import is_lost
+
+_ID = ".id"
+ELSEWHERE = "batch"
+"""The backend whose jobs go on without a driver."""
+
+
+def is_without_driver(run: RunFact) -> bool:
+    """Whether its driver left it or was lost."""
+    return run.status is RunStatus.DETACHED or is_lost(run)
+
+
+def find_run_to_take(metastore: Metastore, flow: SettledFlow, number: str) -> RunFact:
+    """The run ``number`` of ``flow``, which has no driver and has not ended.
+
+    Raises UsageError for what is no number, CommandException where it cannot be taken over.
+    """
+    text = number.removeprefix(f"{flow.name}/")
+    if not text.isdecimal():
+        raise UsageError(f"'{number}' is not the number of a run.", remedy="Give it like 15.")
+    run = metastore.run(RunId(flow.name, int(text)))
+    if run is None:
+        raise CommandException(
+            f"{flow.name} has no run {text}.", remedy="'swell runs' lists those there are."
+        )
+    if run.status is RunStatus.RUNNING and not is_lost(run):
+        raise CommandException(
+            f"Run {text} has a driver: process {run.pid} on {run.host}.",
+            remedy=f"Watch it with 'logs {text}/STEP --follow', or end that process first.",
+        )
+    if run.status not in (RunStatus.RUNNING, RunStatus.DETACHED):
+        raise CommandException(
+            f"Run {text} has ended: it is {run.status.value}.",
+            remedy=f"'resume --origin-run-id {text}' makes a new run of what failed.",
+        )
+    if decode_graph(run.graph) != flow.graph:
+        raise CommandException(
+            f"The steps of {flow.name} are not those that run {text} began with.",
+            remedy=f"'resume --origin-run-id {text}' makes a new run with the code as it is now.",
+        )
+    return run
+
+
+def take(metastore: Metastore, run: RunFact) -> None:
+    """Be the driver of ``run`` from now on."""
+    metastore.commit([RunTaken(run.id, time.time(), os.uname().nodename, os.getpid())])
+
+
+def find_what_is_known(
+    metastore: Metastore, run: RunFact, graph: Graph, data: Datastores
+) -> tuple[Known, tuple[Intent, ...]]:
+    """What the run's other driver made of it, and its submissions that may still run.
+
+    Asks the object store alone. Raises StoreError.
+    """
+    attempts = metastore.attempts(run.id)
+    submitted: dict[str, Sequence[Launch]] = {}
+    made_at: dict[str, float] = {}
+    if data.url is not None:
+        keys = RunKeys(f"runs/{run.id.flow}/{run.id.number}")
+        submitted = read_submissions(data.own, keys, made_at)
+    ended = {fact.job for fact in attempts if fact.outcome is not None}
+    waiting = {
+        name: tuple(launch.job for launch in launches if launch.job not in ended)
+        for name, launches in submitted.items()
+    }
+    intents = tuple(
+        Intent(name, jobs, ELSEWHERE, made_at=made_at[name])
+        for name, jobs in waiting.items()
+        if jobs
+    )
+    in_flight = {job for intent in intents for job in intent.jobs}
+    known = what_is_known(
+        graph,
+        metastore.tasks(run.id),
+        attempts,
+        [launch for launches in submitted.values() for launch in launches],
+        in_flight,
+    )
+    return known, intents
+
+
+def read_submissions(
+    storage: Storage, keys: RunKeys, made_at: dict[str, float]
+) -> dict[str, Sequence[Launch]]:
+    """All submissions of a run by name; ``made_at`` is filled with when they were written."""
+    found: dict[str, Sequence[Launch]] = {}
+    for entry in storage.list(keys.submissions):
+        name = entry.key.removeprefix(keys.submissions)
+        if not name.endswith(_ID):
+            made_at[name] = entry.modified_at
+            found[name] = unpack_submission(storage.read(entry.key))
+    return found
+
+
+def what_is_known(
+    graph: Graph,
+    tasks: Sequence[TaskFact],
+    attempts: Sequence[AttemptFact],
+    submitted: Sequence[Launch],
+    in_flight: set[JobId],
+) -> Known:
+    """From facts and submissions to what a second driver needs; pure.
+
+    A gang goes on only where none of its members has ended: else it begins anew.
+    """
+    done = tasks_to_adopt(graph, tasks, latest_outcomes(attempts))
+    by_task: dict[str, list[AttemptFact]] = {}
+    for fact in attempts:
+        by_task.setdefault(fact.job.task, []).append(fact)
+    running = {job.task: job.attempt for job in in_flight}
+    broken = _broken_gangs(submitted, in_flight)
+    open_tasks: dict[TaskKey, OpenTask] = {}
+    for launch in submitted:
+        key = _key_of(launch)
+        if key not in done and launch.job in in_flight:
+            open_tasks[key] = OpenTask(launch.job.task, launch.job.attempt, is_stored=False)
+    for task in tasks:
+        created = task.created
+        key = TaskKey(created.step, created.indices, created.rounds)
+        if key in done:
+            continue
+        made = by_task.get(created.task, [])
+        following = max((fact.job.attempt + 1 for fact in made), default=0)
+        attempt = running.get(created.task, following)
+        if created.task in broken:
+            attempt = max(following, attempt + 1)
+        open_tasks[key] = OpenTask(created.task, attempt, _tries(made))
+    return Known(done, open_tasks)
+
+
+def _key_of(launch: Launch) -> TaskKey:
+    return TaskKey(launch.step, tuple(frame.index for frame in launch.stack), launch.rounds)
+
+
+def _broken_gangs(submitted: Sequence[Launch], in_flight: set[JobId]) -> set[str]:
+    """Members of gangs of which some have ended and some have not."""
+    members: dict[tuple[str, int], list[Launch]] = {}
+    for launch in submitted:
+        if launch.gang is not None:
+            gang = (launch.gang.control_task, launch.job.attempt)
+            members.setdefault(gang, []).append(launch)
+    return {
+        launch.job.task
+        for launches in members.values()
+        if 0 < sum(launch.job in in_flight for launch in launches) < len(launches)
+        for launch in launches
+    }
+
+
+def _tries(attempts: Sequence[AttemptFact]) -> Tries:
+    failed = [fact.outcome for fact in attempts if fact.outcome is not None and not fact.outcome.ok]
+    uncounted = sum(outcome.cause in UNCOUNTED for outcome in failed)
+    on_purpose = sum(outcome.cause in (Cause.CANCELLED, Cause.DRIVER_LOST) for outcome in failed)
+    return Tries(counted=len(failed) - uncounted - on_purpose, uncounted=uncounted)
+
+
+def skipping_what_is_stored(sink: OutputSink, folder: str) -> OutputSink:
+    """``sink`` without what the other driver stored in the log at ``folder``: output of
+    attempts that went on is read from its beginning again."""
+    from swell.datastore.log_reader import LogReader
+
+    reader = LogReader(folder)
+    left: dict[tuple[JobId, str], int] = {}
+
+    def take_rest(output: TaskOutput) -> None:
+        job, stream = output.launch.job, output.stream
+        known = left.get((job, stream))
+        if known is None:
+            known = reader.size(job.task, job.attempt, stream)
+        skipped = min(known, len(output.data))
+        left[job, stream] = known - skipped
+        if skipped < len(output.data):
+            sink(output._replace(data=output.data[skipped:]))
+
+    return take_rest
