@@ -149,7 +149,7 @@ def what_is_known(
         following = max((fact.job.attempt + 1 for fact in made), default=0)
         attempt = running.get(created.task, following)
         if created.task in broken:
-            attempt = max(following, attempt + 1)
+            attempt = max(following, running.get(created.task, -1) + 1)
         open_tasks[key] = OpenTask(created.task, attempt, _tries(made))
     return Known(done, open_tasks)
 
