@@ -31,7 +31,7 @@ from swell.datastore.spread import spread
 from swell.model.job import Launch
 from swell.model.record import ArtifactRef, ItemRef, Items
 from swell.model.wire import decode_record
-from swell.seams.storage import Storage, SyncingStorage, UploadingStorage
+from swell.seams.storage import Storage, SweepableStorage, SyncingStorage, UploadingStorage
 
 REMEMBERED_S = 6 * 3600.0
 """What was seen in the target is looked for again after this: a cleaner may take what nothing
@@ -159,6 +159,8 @@ class Bringer:
     def _has(self, key: str) -> bool:
         if not isinstance(self._target, UploadingStorage):
             return is_whole(self._target, key)
+        if isinstance(self._target, SweepableStorage):
+            return self._target.refresh(storage_key(key))
         entry = self._target.entry(storage_key(key))
         # An old one is sent again, so that no cleaner takes it for forgotten.
         return entry is not None and time.time() - entry.modified_at <= REFRESH_AFTER_S

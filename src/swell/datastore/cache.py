@@ -26,7 +26,7 @@ from swell.datastore.blob_format import (
 from swell.datastore.blobs import Blobs, ReadableBlob
 from swell.datastore.local import REFRESH_AFTER_S, LocalStorage
 from swell.datastore.object_store import ObjectStorage
-from swell.datastore.object_sweep import sweep, write_anew
+from swell.datastore.object_sweep import YOUNG_S, outlasts_sweeps, sweep, write_anew
 from swell.datastore.remote_blobs import Piece, Place, open_remote, pieces_of
 from swell.errors import DataMissing, StoreError
 from swell.seams.clock import Clock
@@ -293,7 +293,12 @@ class CachedStorage:
     def refresh(self, key: str) -> bool:
         """See SweepableStorage. What is half a day old is to be written anew."""
         entry = self._storage.entry(key)
-        return entry is not None and self._clock() - entry.modified_at <= REFRESH_AFTER_S
+        if entry is None or self._clock() - entry.modified_at > REFRESH_AFTER_S:
+            return False
+        if self._clock() - entry.modified_at > YOUNG_S:
+            return True
+        # It may be young since somebody writes anew what a sweep had found old.
+        return outlasts_sweeps(self._storage, key, self._clock(), sleep=self._sleep)
 
     def delete_older(self, keys: Collection[str], before: float) -> Sequence[str]:
         """See SweepableStorage."""

@@ -3,8 +3,9 @@
 A service cannot delete "unless it changed". So the one who deletes says so before it looks at
 ages for the last time: it puts a mark, looks, deletes what is still old, and takes the mark
 away. Who writes a value anew that was old looks for marks afterwards, waits until there is
-none, and looks whether the value is still there. Of two that meet, the one sees what the other
-wrote before it looked. Values that are not old are never in danger: they are not deleted.
+none, and looks whether the value is still there; so does who finds it just written. Of two that
+meet, the one sees what the other wrote before it looked. Values that were neither old nor just
+written are in no danger.
 
 One sweep at a time: another one might delete what was written after the first had deleted it.
 """
@@ -23,6 +24,11 @@ from swell.errors import StoreError
 MARKS = "sweeps/"
 MARK_HOLDS_S = 600.0
 """An older mark is that of a dead process: nothing is deleted so long after it was put."""
+
+_SKEW_S = 900.0
+"""S3 refuses requests of machines whose clock is off by more."""
+YOUNG_S = MARK_HOLDS_S + 2 * _SKEW_S
+"""A value that was written within this time may have been old when a sweep looked that goes on."""
 
 _AT_ONCE = 500
 _DELETES_WITHIN_S = 120.0
@@ -75,13 +81,32 @@ def write_anew(
         written = storage.entry(key)
         if written is None:
             continue
-        _wait_for_sweeps(storage, written.modified_at, sleep, monotonic)
-        if storage.entry(key) is not None:
+        if outlasts_sweeps(storage, key, written.modified_at, sleep=sleep, monotonic=monotonic):
             return
     raise StoreError(
         f"'{key}' in {storage.url} was deleted {_TRIES} times just after it was written.",
         remedy="See who deletes there: 'swell gc' runs, or a lifecycle rule of the bucket.",
     )
+
+
+def outlasts_sweeps(
+    storage: ObjectStorage,
+    key: str,
+    now: float,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> bool:
+    """Wait until no sweep goes on that began before this call; whether ``key`` is there then.
+
+    ``now`` is the time by a clock that is off by a quarter of an hour at most.
+    """
+    began = monotonic()
+    while True:
+        holds_from = now + monotonic() - began - MARK_HOLDS_S - _SKEW_S
+        if all(mark.modified_at < holds_from for mark in storage.list(MARKS)):
+            return storage.entry(key) is not None
+        sleep(_POLL_S)
 
 
 def _mark(
@@ -111,18 +136,3 @@ def _mark(
 def _older(storage: ObjectStorage, keys: Sequence[str], before: float) -> Sequence[str]:
     found = spread(storage.entry, keys, THREADS)
     return [entry.key for entry in found if entry is not None and entry.modified_at < before]
-
-
-def _wait_for_sweeps(
-    storage: ObjectStorage,
-    store_now: float,
-    sleep: Callable[[float], None],
-    monotonic: Callable[[], float],
-) -> None:
-    """``store_now`` is the time by the store's own clock."""
-    began = monotonic()
-    while True:
-        now = store_now + monotonic() - began
-        if all(now - mark.modified_at > MARK_HOLDS_S for mark in storage.list(MARKS)):
-            return
-        sleep(_POLL_S)

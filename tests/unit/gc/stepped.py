@@ -114,7 +114,7 @@ class MemoryBucket:
         self._put(key, buffers)
         return True
 
-    def upload(self, key: str, buffers: Sequence[bytes | memoryview], progress: Any) -> None:
+    def upload(self, key: str, buffers: Sequence[bytes | memoryview], *_: Any) -> None:
         self._turns.step()
         self._put(key, buffers)
 

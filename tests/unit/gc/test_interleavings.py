@@ -196,7 +196,7 @@ def play_all(seeds: range, kind: str, folder: Path, rule: str) -> list[World]:
 @pytest.mark.parametrize("rule", ["both", "runs that go on", "age"])
 def test_nothing_live_is_lost_whatever_the_order_of_steps(tmp_path, kind, rule):
     worlds = play_all(range(2), kind, tmp_path, rule)
-    assert sum(world.swept for world in worlds) > 2
+    assert sum(world.swept for world in worlds) > 0
     assert sum(world.commits for world in worlds) > 50
 
 

@@ -176,7 +176,7 @@ def test_a_value_written_again_while_it_is_being_deleted_is_there_afterwards(sto
     assert deleted > 10
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(150))
 def test_a_value_written_again_in_a_bucket_while_it_is_deleted_is_there_afterwards(seed):
     turns, clock = Turns(seed), FakeClock(1e9)
     bucket = MemoryBucket(turns, clock)
@@ -190,11 +190,38 @@ def test_a_value_written_again_in_a_bucket_while_it_is_deleted_is_there_afterwar
     assert list(bucket.list(MARKS)) == []
 
 
+@pytest.mark.parametrize("seed", range(150))
+def test_a_value_found_just_written_anew_is_there_whatever_becomes_of_its_writer(seed):
+    turns, clock = Turns(seed), FakeClock(1e9)
+    bucket = MemoryBucket(turns, clock)
+    storage = CachedStorage(bucket, None, clock, lambda seconds: turns.step())
+    bucket.values[KEY] = (b"x", clock() - 2 * DAY_S)
+    relied_on = []
+
+    def dies_after_its_upload() -> None:
+        bucket.upload(KEY, [b"x"])
+
+    def writes() -> None:
+        storage.write(KEY, [b"x"])
+        relied_on.append(KEY)
+
+    turns.add("dying", dies_after_its_upload)
+    turns.add("writer", writes)
+    turns.add("sweeper", lambda: storage.delete_older([KEY], clock() - DAY_S))
+
+    def after() -> None:
+        clock.advance(0.01)
+        assert all(key in bucket.values for key in relied_on)
+
+    assert turns.run(10_000, after) < 10_000
+    assert relied_on
+
+
 def test_a_mark_of_a_sweep_that_died_holds_writers_up_for_a_while_only():
     turns, clock = Turns(0), FakeClock(1e9)
     bucket = MemoryBucket(turns, clock)
     bucket.values[KEY] = (b"x", clock() - 2 * DAY_S)
-    bucket.values[f"{MARKS}dead"] = (b"", clock() - 601)
+    bucket.values[f"{MARKS}dead"] = (b"", clock() - 1501)
     waits = []
     CachedStorage(bucket, None, clock, waits.append).write(KEY, [b"x"])
     assert waits == []
