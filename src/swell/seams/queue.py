@@ -59,6 +59,13 @@ class Waiting(NamedTuple):
     remedy: str
 
 
+class KeptLine(NamedTuple):
+    """A line that the queue kept of what a job printed; ``at`` is Unix seconds."""
+
+    at: float
+    text: str
+
+
 class JobQueue(Protocol):
     """AWS Batch, Slurm, Kubernetes: submit, look, cancel. Called from one thread.
 
@@ -97,6 +104,16 @@ class JobQueue(Protocol):
 
     def cancel_members(self, members: Collection[tuple[str, int]], why: str) -> None:
         """End single members: (engine id, index)."""
+        ...
+
+    def last_lines(
+        self, members: Mapping[tuple[str, int], float]
+    ) -> Mapping[tuple[str, int], Sequence[KeptLine]]:
+        """What members, (engine id, index), printed last and not before a time (Unix
+        seconds), as far as the queue itself kept it: some thousand lines at most.
+
+        For members that could not tell it. Those of which nothing was kept are left out.
+        """
         ...
 
     def close(self) -> None:

@@ -11,13 +11,15 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from swell.compute.batch.access import BatchAccess, open_client
-from swell.compute.batch.api_errors import Called, fault_of, is_unknown_operation
+from swell.compute.batch.api_errors import Called, fault_of, is_not_there, is_unknown_operation
 from swell.compute.batch.buckets import OTHER_RATE_PER_S, RATES_PER_S, TokenBucket
 from swell.compute.batch.records import (
     Consumable,
     Definition,
     Environment,
+    Identity,
     Job,
+    LogEvent,
     Queue,
     Snapshot,
 )
@@ -28,6 +30,7 @@ TERMINATE_LIMIT = 50
 PAGE = 1_000
 FILTERED_PAGE = 100
 REASON_LIMIT = 1_024
+_EMPTY_PAGES = 5
 
 _T = TypeVar("_T")
 Say = Callable[[str], None]
@@ -189,6 +192,40 @@ class BatchApi:
             cluster["clusterArn"]: int(cluster.get("registeredContainerInstancesCount", 0))
             for cluster in answer.get("clusters", ())
         }
+
+    # -- beside Batch --------------------------------------------------------
+
+    def identity(self) -> Identity | None:
+        """Whose credentials these are (sts:GetCallerIdentity, which needs no right).
+
+        None where something stands in for AWS Batch, which has no accounts.
+        """
+        if self.access.endpoint_url is not None:
+            return None
+        return _read(self._call("GetCallerIdentity", {}, service="sts"), Identity)
+
+    def last_log_events(self, group: str, stream: str, since_ms: int = 0) -> list[LogEvent]:
+        """The last page of a stream of CloudWatch Logs, in order (logs:GetLogEvents).
+
+        Empty where there is no such stream, or something stands in for Batch alone.
+        """
+        if self.access.endpoint_url is not None and self.access.logs_endpoint_url is None:
+            return []
+        query: dict[str, Any] = {"logGroupName": group, "logStreamName": stream}
+        if since_ms:
+            query["startTime"] = since_ms
+        for _ in range(_EMPTY_PAGES):
+            try:
+                answer = self._call("GetLogEvents", query, service="logs")
+            except ComputeError as error:
+                if is_not_there(error.__cause__):
+                    return []
+                raise
+            token = answer.get("nextBackwardToken")
+            if answer.get("events") or not token or token == query.get("nextToken"):
+                return _read(answer.get("events", ()), list[LogEvent])
+            query["nextToken"] = token  # pages before the last may hold what it does not
+        return []
 
     def close(self) -> None:
         """Close connections."""

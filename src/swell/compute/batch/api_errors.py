@@ -86,6 +86,12 @@ def is_unknown_operation(error: Exception) -> bool:
     return code in _NO_SUCH_OPERATION or status in (404, 405, 501)
 
 
+def is_not_there(error: BaseException | None) -> bool:
+    """Whether a service said that it does not have what was asked for."""
+    code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
+    return bool(code == "ResourceNotFoundException")
+
+
 class AccessDenied(ComputeError):
     """The credentials lack ``right``, such as 'batch:SubmitJob'."""
 
@@ -168,7 +174,7 @@ def _unanswered(error: Exception, name: str, called: Called) -> Fault:
     where = called.endpoint_url or f"{called.service}.{called.region}.amazonaws.com"
     remedy = "Look at the network"
     if called.endpoint_url:
-        remedy += ", and at the endpoint (SWELL_BATCH_ENDPOINT_URL)."
+        remedy += f", and at the endpoint (SWELL_{called.service.upper()}_ENDPOINT_URL)."
     else:
         remedy += f", and at the region: AWS_REGION is '{called.region}'."
     was_sent = name not in _NOT_SENT
@@ -184,7 +190,8 @@ def _detail(error: Exception) -> str:
 
 
 def _asked(called: Called) -> str:
-    names = {"batch": "AWS Batch", "ecs": "Amazon ECS", "logs": "CloudWatch Logs"}
+    names = {"batch": "AWS Batch", "ecs": "Amazon ECS", "logs": "CloudWatch Logs",
+             "sts": "AWS STS"}  # fmt: skip
     return f"{names.get(called.service, called.service)} ({called.operation})"
 
 

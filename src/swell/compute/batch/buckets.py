@@ -14,6 +14,8 @@ RATES_PER_S = {
     "TerminateJobs": 20.0,
     "TerminateJob": 40.0,
     "CancelJob": 40.0,
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+    "GetLogEvents": 10.0,
 }
 """Calls a second of each operation, below the limit so that others find room."""
 OTHER_RATE_PER_S = 5.0

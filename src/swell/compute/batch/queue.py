@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from swell.compute.batch.api import BatchApi
 from swell.compute.batch.defaults import BatchDefaults, completed
 from swell.compute.batch.definitions import definition_body
 from swell.compute.batch.ends import OWN_REASON
+from swell.compute.batch.last_lines import last_lines
 from swell.compute.batch.members import Form, form_of, form_of_job, member_id
 from swell.compute.batch.places import Places
 from swell.compute.batch.platforms import refuse_what_it_cannot
@@ -21,7 +22,7 @@ from swell.compute.batch.submitting import submit_request
 from swell.errors import ComputeError
 from swell.model.job import StepPlan
 from swell.seams.clock import Clock
-from swell.seams.queue import MemberUpdate, Submission, Waiting, Watched
+from swell.seams.queue import KeptLine, MemberUpdate, Submission, Waiting, Watched
 
 GRACE_S = 60.0
 """Batch may not know a job for a while after it took it: only then is it lost."""
@@ -117,14 +118,24 @@ class BatchQueue:
 
     def cancel_members(self, members: Collection[tuple[str, int]], why: str) -> None:
         """See JobQueue. A gang ends as a whole: its nodes cannot be ended singly."""
-        unknown = {engine_id for engine_id, _ in members} - set(self._forms)
-        for job in self._api.describe_jobs(sorted(unknown)):
-            self._forms[job.job_id] = form_of_job(job)
         ids = []
+        self._learn_forms(members)
         for engine_id, index in members:
             form = self._forms.get(engine_id, Form.ARRAY)
             ids.append(engine_id if form is Form.GANG else member_id(engine_id, index, form))
         self._terminate(list(dict.fromkeys(ids)), why)
+
+    def last_lines(
+        self, members: Mapping[tuple[str, int], float]
+    ) -> Mapping[tuple[str, int], Sequence[KeptLine]]:
+        """See JobQueue. From CloudWatch Logs, which does not tell a job's streams apart."""
+        self._learn_forms(members)
+        ids = {
+            member_id(engine_id, index, self._forms.get(engine_id, Form.ARRAY)): (engine_id, index)
+            for engine_id, index in members
+        }
+        found = last_lines(self._api, {job: members[member] for job, member in ids.items()})
+        return {ids[job]: lines for job, lines in found.items()}
 
     def close(self) -> None:
         """See JobQueue."""
@@ -139,6 +150,12 @@ class BatchQueue:
                 remedy="Look at them: aws batch describe-jobs --jobs " + refused[0].job,
                 retryable=True,
             )
+
+    def _learn_forms(self, members: Iterable[tuple[str, int]]) -> None:
+        """Ask what those are that a driver before this one submitted."""
+        unknown = {engine_id for engine_id, _ in members} - set(self._forms)
+        for job in self._api.describe_jobs(sorted(unknown)):
+            self._forms[job.job_id] = form_of_job(job)
 
     def _definition(self, body: Mapping[str, object]) -> str:
         """The job definition with that content: found, or registered once."""

@@ -12,6 +12,13 @@ UNFINISHED = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING")
 ENDED = ("FAILED", "SUCCEEDED")
 
 
+class LogConfiguration(msgspec.Struct, frozen=True, rename="camel"):
+    """Where what a container prints goes."""
+
+    log_driver: str = "awslogs"
+    options: dict[str, str] = {}
+
+
 class Container(msgspec.Struct, frozen=True, rename="camel"):
     """The container of a job or of one attempt."""
 
@@ -20,6 +27,7 @@ class Container(msgspec.Struct, frozen=True, rename="camel"):
     container_instance_arn: str = ""
     task_arn: str = ""
     log_stream_name: str = ""
+    log_configuration: LogConfiguration | None = None
     instance_type: str = ""
 
 
@@ -170,6 +178,20 @@ class Snapshot(msgspec.Struct, frozen=True, rename="camel"):
 
     front_of_queue: Front = Front()
     queue_utilization: Utilization | None = None
+
+
+class Identity(msgspec.Struct, frozen=True, rename="pascal"):
+    """Whose credentials were used."""
+
+    account: str
+    arn: str = ""
+
+
+class LogEvent(msgspec.Struct, frozen=True):
+    """One line as CloudWatch Logs keeps it; ``timestamp`` in Unix milliseconds."""
+
+    timestamp: int
+    message: str = ""
 
 
 class Definition(msgspec.Struct, frozen=True, rename="camel"):

@@ -13,6 +13,7 @@ import msgspec
 from swell.compute.output import OutputSink, TaskOutput
 from swell.compute.remote.flights import Flight, Flights, Member
 from swell.compute.remote.gathering import Gathering
+from swell.compute.remote.last_lines import LastLines
 from swell.compute.remote.lease import Lease
 from swell.compute.remote.pace import Pace
 from swell.compute.remote.postbox import Postbox
@@ -95,6 +96,7 @@ class RemoteBackend:
         self._flights = Flights()
         self._submitter = Submitter(jobs, storage, keys, preparation, clock)
         self._postbox = Postbox(storage, keys)
+        self._last_lines = LastLines(jobs, storage, sink, self._tell)
         self._lease = Lease(storage, keys, settings.lease_s)
         self._store_pace = Pace(settings.poll_s, 10 * settings.poll_s)
         self._engine_pace = Pace(min(5.0, 5 * settings.poll_s), 30.0, growth=1.5)
@@ -310,6 +312,7 @@ class RemoteBackend:
         is_cancelled = member.place in member.flight.cancelled
         if ended.result is None and note.ended_by == "stop" and not is_cancelled:
             # Only the engine knows why it stopped the attempt: its word follows.
+            member.flight.stopped.add(member.place)
             self._engine_pace.hurry(now)
             return []
         evidence = note.evidence()
@@ -352,11 +355,17 @@ class RemoteBackend:
 
     def _give_up_waiting(self, now: float) -> None:
         """Report ends that the engine told and no attempt confirmed in time."""
-        for flight in self._flights:
-            for index, told in list(flight.ends_without_word.items()):
-                never_ran = index not in flight.begun and index in flight.cancelled
-                if now - told.at >= self._word_grace_s or never_ran:
-                    self._report_unconfirmed(Member(flight, index), told)
+        given_up = {
+            Member(flight, index): told
+            for flight in self._flights
+            for index, told in flight.ends_without_word.items()
+            if now - told.at >= self._word_grace_s
+            or (index not in flight.begun and index in flight.cancelled)
+        }
+        if given_up:
+            self._last_lines.bring(given_up)
+        for member, told in given_up.items():
+            self._report_unconfirmed(member, told)
 
     def _report_unconfirmed(self, member: Member, told: MemberUpdate) -> None:
         evidence = told.evidence or Evidence()

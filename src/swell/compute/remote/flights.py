@@ -24,6 +24,14 @@ class Member(NamedTuple):
         return self.flight.launches[self.place]
 
 
+class _Taken(NamedTuple):
+    """The latest log segment that was taken of a member."""
+
+    attempt: int
+    number: int
+    key: str
+
+
 class Flight:
     """A submission some of whose members have not ended."""
 
@@ -37,7 +45,9 @@ class Flight:
         self.unfinished = set(range(submission.count))
         self.begun: set[int] = set()
         self.cancelled: set[int] = set()
-        self._taken: dict[int, tuple[int, int]] = {}
+        # Members that told an end of which only the engine knows the reason.
+        self.stopped: set[int] = set()
+        self._taken: dict[int, _Taken] = {}
         self.ends_without_word: dict[int, MemberUpdate] = {}
 
     def is_new(self, news: News) -> bool:
@@ -47,12 +57,18 @@ class Flight:
         if news.kind == "began":
             return news.member not in self.begun
         if news.kind == "log":
-            return (news.attempt, news.number) > self._taken.get(news.member, (0, -1))
+            taken = self._taken.get(news.member)
+            return taken is None or (news.attempt, news.number) > taken[:2]
         return news.kind == "end"
 
     def take_log(self, news: News) -> None:
         """The log segment ``news`` was taken."""
-        self._taken[news.member] = (news.attempt, news.number)
+        self._taken[news.member] = _Taken(news.attempt, news.number, news.key)
+
+    def last_log(self, index: int) -> str | None:
+        """The key of the latest log segment of member ``index``."""
+        taken = self._taken.get(index)
+        return None if taken is None else taken.key
 
     def watch_more(self, jobs: Collection[JobId]) -> None:
         """Members that run these attempts have not ended."""

@@ -18,7 +18,7 @@ from swell.model.job import Inputs, JobState, JobUpdate, Launch, StepPlan
 from swell.model.record import AttemptResult, Outcome
 from swell.model.remote import RunKeys
 from swell.model.wire import EMPTY_RECORD, encode
-from swell.seams.queue import MemberUpdate, Submission
+from swell.seams.queue import KeptLine, MemberUpdate, Submission
 from swell.testing.memory_storage import MemoryStorage
 
 KEYS = RunKeys("runs/BigSum/15")
@@ -35,6 +35,8 @@ class QueueDouble:
         self.told: list[MemberUpdate] = []
         self.cancelled: list[str] = []
         self.cancelled_members: list[tuple[str, int]] = []
+        self.kept: dict[int, list[KeptLine]] | Exception = {}
+        self.asked: list[dict[int, float]] = []
         self.closed = False
 
     def submit(self, submission):
@@ -78,6 +80,12 @@ class QueueDouble:
     def cancel_members(self, members, why):
         self.cancelled_members += members
         self.told += [MemberUpdate(one, index, JobState.EXITED, 1.0) for one, index in members]
+
+    def last_lines(self, members):
+        self.asked.append({index: since for (_, index), since in members.items()})
+        if isinstance(self.kept, Exception):
+            raise self.kept
+        return {one: self.kept[one[1]] for one in members if one[1] in self.kept}
 
     def close(self):
         self.closed = True
