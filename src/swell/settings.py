@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping, MutableMapping
 
 import msgspec
 
 from swell.errors import UsageError
+from swell.settings_file import known_profiles, parse_file, settings_path
 
 _DEFAULT_HOME = "~/.config/swell"
+_NOT_IN_FILES = ("home", "profile")
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -357,8 +358,15 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     Raises UsageError for a file that cannot be read, or a profile that is not there.
     """
     env = os.environ if environ is None else environ
+    home, profile = env.get("SWELL_HOME") or _DEFAULT_HOME, env.get("SWELL_PROFILE") or None
+    return settings_with(_read_file(home, profile), env)
+
+
+def settings_with(values: Mapping[str, str], environ: Mapping[str, str] | None = None) -> Settings:
+    """As they are where the settings file holds ``values``; the environment goes before it."""
+    env = os.environ if environ is None else environ
     given = {s.name: env[s.variable] for s in SETTINGS if env.get(s.variable)}
-    given = {**_read_file(given.get("home", _DEFAULT_HOME), given.get("profile")), **given}
+    given = {**values, **given}
     names = (env.get(variable) for variable in ("SUDO_USER", "USERNAME", "USER"))
     return Settings(
         **given,
@@ -377,7 +385,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
 def _read_file(home: str, profile: str | None) -> dict[str, str]:
     """Setting → value of the settings file in force; nothing where there is none."""
     folder = os.path.expanduser(home)
-    path = os.path.join(folder, f"{profile or 'config'}.toml")
+    path = settings_path(home, profile)
     try:
         with open(path, "rb") as file:
             content = file.read()
@@ -389,7 +397,7 @@ def _read_file(home: str, profile: str | None) -> dict[str, str]:
             remedy=(
                 "Start it: swell sandbox up."
                 if profile == SANDBOX_PROFILE
-                else _known_profiles(folder)
+                else known_profiles(folder)
             ),
         ) from None
     except OSError as error:
@@ -397,46 +405,12 @@ def _read_file(home: str, profile: str | None) -> dict[str, str]:
             f"The settings file {path} cannot be read: {error.strerror}.",
             remedy="Make it readable, or set SWELL_HOME to another folder.",
         ) from error
-    return _parsed(content, path)
+    return parse_settings(content, path)
 
 
-def _parsed(content: bytes, path: str) -> dict[str, str]:
-    # Here, since most people have no such file: tomllib costs 10 ms.
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    try:
-        values = tomllib.loads(content.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"The settings file {path} is not TOML: {error}.",
-            remedy='Write one setting a line, such as: user = "ada"',
-        ) from error
-    known = [setting.name for setting in SETTINGS if setting.name not in ("home", "profile")]
-    for name, value in values.items():
-        if name not in known:
-            raise UsageError(
-                f"The settings file {path} has '{name}', which is not a setting.",
-                remedy=f"Settings are: {', '.join(known)}.",
-            )
-        if not isinstance(value, (str, int, float)):
-            raise UsageError(
-                f"The settings file {path} gives '{name}' {value!r}.",
-                remedy="Give text, or a number.",
-            )
-    return {name: str(value) for name, value in values.items()}
-
-
-def _known_profiles(folder: str) -> str:
-    try:
-        names = sorted(name[:-5] for name in os.listdir(folder) if name.endswith(".toml"))
-    except OSError:
-        names = []
-    profiles = ", ".join(name for name in names if name != "config")
-    if profiles:
-        return f"Profiles there: {profiles}."
-    return "Write the file, or unset SWELL_PROFILE."
+def parse_settings(content: bytes, path: str) -> dict[str, str]:
+    """Setting → value of what stands in a settings file. Raises UsageError."""
+    return parse_file(content, path, [s.name for s in SETTINGS if s.name not in _NOT_IN_FILES])
 
 
 def without_own_variables(environ: Mapping[str, str]) -> dict[str, str]:

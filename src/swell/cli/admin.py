@@ -23,6 +23,9 @@ COMMANDS = {
     "sandbox": LazyCommand(
         "swell.cli.sandbox:sandbox_command", "An AWS Batch on this machine, to rehearse with."
     ),
+    "configure": LazyCommand(
+        "swell.cli.configure:configure_command", "Write settings for AWS, tried before."
+    ),
     "doctor": LazyCommand(
         "swell.cli.doctor:doctor_command", "What this machine has, and what is missing."
     ),

@@ -55,6 +55,7 @@ def examine(settings: Settings, place: Place) -> list[Section]:
         Section("Machine", tuple(_machine())),
         Section("Store", tuple(_store(place))),
         Section("Tasks", tuple(_tasks(settings))),
+        *_batch(settings),
         Section("Optional packages", tuple(_packages(installed_version))),
         Section("Settings", tuple(_settings(settings))),
     ]
@@ -186,6 +187,52 @@ def _tasks(settings: Settings) -> list[Finding]:
     if isolation.kind == "fork" and settings.isolation == "auto":
         words = f"{how['fork']}, unless the script starts threads or opens devices"
     return [user, namespace, Finding("isolation", words)]
+
+
+def _batch(settings: Settings) -> list[Section]:
+    """AWS Batch, only where it is configured: asking it takes time."""
+    if settings.batch_queue is None and settings.batch_endpoint_url is None:
+        return []
+    try:
+        from swell.session.aws_setup import AwsSetup
+
+        setup = AwsSetup(settings)
+    except SwellError as error:
+        return [Section("AWS Batch", (Finding("settings", error.message, error.remedy),))]
+    store, queue = settings.datastore, settings.batch_queue
+    findings = [_tried("credentials", setup.credentials)]
+    if findings[0].advice:
+        setup.close()
+        return [Section("AWS Batch", tuple(findings))]
+    if queue:
+        findings.append(_tried("queue", lambda: setup.queue(queue)))
+    else:
+        advice = "Set SWELL_BATCH_JOB_QUEUE, or name one: @batch(queue=…)."
+        findings.append(Finding("queue", "not set", advice))
+    if store and store != "local":
+        findings.append(_tried("object store", lambda: setup.reads(store)))
+    else:
+        advice = "Set SWELL_DATASTORE to s3://bucket/prefix: containers need it."
+        findings.append(Finding("object store", "not set", advice))
+    for label, role in (
+        ("role of jobs", settings.batch_iam_role),
+        ("execution role", settings.batch_execution_role),
+    ):
+        if role:
+            findings.append(_tried(label, lambda role=role: setup.role(role)))  # type: ignore[misc]  # a bound default
+    if setup.is_fargate and not settings.batch_execution_role:
+        advice = "Set SWELL_BATCH_EXECUTION_ROLE: Fargate fetches images with it."
+        findings.append(Finding("execution role", "not set", advice))
+    findings.append(_tried("logs", setup.logs))
+    setup.close()
+    return [Section("AWS Batch", tuple(findings))]
+
+
+def _tried(label: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(label, check())
+    except SwellError as error:
+        return Finding(label, error.message, error.remedy or "See docs/scaling.md.")
 
 
 def _packages(version_of: Callable[[str], str | None]) -> list[Finding]:

@@ -84,7 +84,13 @@ _IMAGE = re.compile(
     r"^(?:[A-Za-z0-9.-]+(?::\d+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*"
     r"(?::[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(?:@sha256:[0-9a-f]{64})?$"
 )
-_ROLE = re.compile(r"^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+$")
+_ROLE = re.compile(r"^arn:aws[a-z-]*:iam::(\d{12}):role/[\w+=,.@/-]+$")
+
+
+def account_of_role(arn: str) -> str | None:
+    """The account in the ARN of a role; None for a text that is not one."""
+    found = _ROLE.match(arn)
+    return found.group(1) if found else None
 
 
 def refuse_malformed(step: str, options: BatchOptions) -> None:
@@ -97,7 +103,7 @@ def refuse_malformed(step: str, options: BatchOptions) -> None:
         )
     for argument in ("iam_role", "execution_role"):
         role = getattr(options, argument)
-        if role is not None and not _ROLE.match(role):
+        if role is not None and account_of_role(role) is None:
             raise ComputeError(
                 f"Step '{step}': {argument} is '{role}', which is not the ARN of a role.",
                 remedy="Write it like arn:aws:iam::123456789012:role/name "

@@ -9,9 +9,9 @@ from swell.compute.batch.defaults import BatchDefaults, completed, refuse_malfor
 from swell.compute.batch.definitions import definition_body
 from swell.compute.batch.platforms import Platform, refuse_what_it_cannot, size_on
 from swell.compute.batch.records import Queue
-from swell.compute.batch.sizes import wastes_a_machine
+from swell.compute.batch.sizes import Size, wastes_a_machine
 from swell.compute.batch.submitting import share_problem
-from swell.compute.batch.waiting import QueueFacts, WaitCause, WaitingJob, why_it_waits
+from swell.compute.batch.waiting import QueueFacts, Verdict, WaitCause, WaitingJob, why_it_waits
 from swell.errors import ComputeError
 from swell.model.batch import BatchOptions
 from swell.model.job import StepPlan
@@ -60,10 +60,16 @@ def check_plan(
         raise problem
     definition_body(plan, platform, defaults, "")
     size = size_on(platform, plan)
-    verdict = why_it_waits(WaitingJob("RUNNABLE", size, waited_s=0.0), facts)
-    if verdict.cause in _NEVER:
+    verdict = why_never(size, facts)
+    if verdict is not None:
         raise ComputeError(f"Step '{plan.step}': {verdict.sentence}", remedy=verdict.remedy)
     return _warnings(plan, platform, options)
+
+
+def why_never(size: Size, facts: QueueFacts) -> Verdict | None:
+    """Why a job of ``size`` would wait for ever in that queue; None where it would not."""
+    verdict = why_it_waits(WaitingJob("RUNNABLE", size, waited_s=0.0), facts)
+    return verdict if verdict.cause in _NEVER else None
 
 
 def _warnings(plan: StepPlan, platform: Platform, options: BatchOptions) -> list[str]:
