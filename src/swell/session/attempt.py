@@ -108,13 +108,13 @@ def attempt_runner(
         force,
         context,
         store,
-        lambda launch: _late_facts(force, context, launch),
+        lambda launch: _late_facts(force, context, launch, settings.spot_notice),
         show_own_frames=settings.is_debug,
     )
 
 
 def _late_facts(
-    force: FlowInForce, context: RunContext, launch: Launch
+    force: FlowInForce, context: RunContext, launch: Launch, spot_notice: str | None
 ) -> Mapping[str, Callable[[], object]]:
     """Fields of ``current`` that cost something: made when a step asks for them."""
 
@@ -134,4 +134,7 @@ def _late_facts(
         path = f"{context.flow}/{context.run}/{launch.step}/{launch.job.task}"
         return task_at(context.metadata, path, context.namespace)
 
-    return {"graph": graph, "run": run, "task": task}
+    facts: dict[str, Callable[[], object]] = {"graph": graph, "run": run, "task": task}
+    if spot_notice is not None:
+        facts["spot_termination_notice"] = lambda: spot_notice
+    return facts

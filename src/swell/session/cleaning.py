@@ -110,9 +110,9 @@ def open_site(stores: LocalStores, settings: Settings, clock: Clock = time.time)
 
 def goes_on(run: RunFact, far: list[Ground], now: float) -> bool:
     """Whether a run's driver works, or an engine may still have jobs of it."""
-    if run.status is not RunStatus.RUNNING:
+    if run.status not in (RunStatus.RUNNING, RunStatus.DETACHED):
         return False
-    if not is_lost(run, now=now - SILENT_S + SILENCE_S):
+    if run.status is RunStatus.RUNNING and not is_lost(run, now=now - SILENT_S + SILENCE_S):
         return True
     return any(
         now - entry.modified_at < DETACHED_S
