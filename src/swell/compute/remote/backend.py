@@ -310,8 +310,9 @@ class RemoteBackend:
         if note.ended_by == "claimed":
             return []
         is_cancelled = member.place in member.flight.cancelled
-        if ended.result is None and note.ended_by == "stop" and not is_cancelled:
-            # Only the engine knows why it stopped the attempt: its word follows.
+        if note.ended_by == "stop" and not is_cancelled and not _went_well(ended.result):
+            # Only the engine knows why it stopped the attempt: its word follows. What the flow
+            # made of SIGTERM, an exception maybe, would look like a failure of its own.
             member.flight.stopped.add(member.place)
             self._engine_pace.hurry(now)
             return []
@@ -361,6 +362,9 @@ class RemoteBackend:
             for index, told in flight.ends_without_word.items()
             if now - told.at >= self._word_grace_s
             or (index not in flight.begun and index in flight.cancelled)
+            # What was killed from outside had its time to speak, and the store was looked
+            # at after the engine said that it has ended.
+            or _engine_cause(told) is Cause.CANCELLED
         }
         if given_up:
             self._last_lines.bring(given_up)
@@ -440,6 +444,16 @@ class RemoteBackend:
         now = self._clock()
         if jobs:
             self._report([JobUpdate(job, JobState.EXITED, now, evidence=evidence) for job in jobs])
+
+
+def _engine_cause(told: MemberUpdate) -> Cause | None:
+    return None if told.evidence is None else told.evidence.engine_cause
+
+
+def _went_well(result: bytes | None) -> bool:
+    from swell.model.wire import decode_result
+
+    return result is not None and decode_result(result).outcome.ok
 
 
 def _with_facts(ended: Ended) -> bytes | None:

@@ -179,6 +179,10 @@ def ok_result() -> bytes:
     return encode(AttemptResult(Outcome(ok=True), msgspec.Raw(EMPTY_RECORD)))
 
 
+def failed_result() -> bytes:
+    return encode(AttemptResult(Outcome(ok=False), msgspec.Raw(EMPTY_RECORD)))
+
+
 class Unanswered(ComputeError):
     """The engine took the job, and its answer was lost."""
 

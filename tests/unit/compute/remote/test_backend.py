@@ -11,7 +11,7 @@ from swell.model.job import Inputs, Intent, JobState
 from swell.model.remote import unpack_submission
 from swell.seams.queue import MemberUpdate
 
-from .queue_double import KEYS, Watched, launch, ok_result, unanswered
+from .queue_double import KEYS, Watched, failed_result, launch, ok_result, unanswered
 
 
 @pytest.fixture
@@ -93,6 +93,28 @@ def test_the_last_word_counts_although_the_engine_was_asked_first(watched):
     run.queue.told.append(MemberUpdate(engine_id, 0, JobState.EXITED, 5.0, Evidence(exit_code=0)))
     run.wait_for(lambda: not run.queue.told)
     run.tell_end("swell-work-2-0-1", result=ok_result())
+    (update,) = run.wait_for_ends(1).values()
+    assert update.result == ok_result()
+
+
+def test_what_was_killed_from_outside_ends_by_the_engine_s_word_whatever_it_made_of_the_signal(
+    watched,
+):
+    run = watched(word_grace_s=30.0)
+    run.backend.submit([launch(2)])
+    name = "swell-work-2-0-1"
+    run.tell_end(name, result=failed_result(), ended_by="stop")
+    evidence = Evidence(engine_cause=Cause.CANCELLED, reason="killed by ada")
+    run.queue.told.append(MemberUpdate(run.queue.id_of(name), 0, JobState.EXITED, 5.0, evidence))
+    (update,) = run.wait_for_ends(1).values()
+    assert update.result is None
+    assert find_cause(update.evidence).cause is Cause.CANCELLED
+
+
+def test_an_attempt_that_ended_well_although_it_was_asked_to_stop_counts(watched):
+    run = watched()
+    run.backend.submit([launch(2)])
+    run.tell_end("swell-work-2-0-1", result=ok_result(), ended_by="stop")
     (update,) = run.wait_for_ends(1).values()
     assert update.result == ok_result()
 
