@@ -57,6 +57,11 @@ def read_name(name: str) -> NamedSubmission | None:
     return NamedSubmission(*found.groups()[:4]) if found else None
 
 
+def named_as(step: str) -> str:
+    """A step as it stands in names."""
+    return _part(step)
+
+
 def _part(text: str, longest: int = _LONGEST_PART) -> str:
     """``text`` in letters that names may have; changed or cut, it carries a mark of its own."""
     clean = _NOT_ALLOWED.sub("_", text)

@@ -18,17 +18,19 @@ STEP_TAG = "swell:step"
 
 
 class FlowOfJobs(msgspec.Struct, frozen=True):
-    """Whose jobs are meant: those of ``flow`` in the database ``store_id``; further of one
-    run, of one user."""
+    """Whose jobs are meant: those of ``flow`` in the database ``store_id``, or of one run."""
 
     store_id: str
     flow: str
     run: str | None = None
-    user: str | None = None
 
 
 class ListedJob(msgspec.Struct, frozen=True):
-    """A job, array or gang that has not ended; ``states`` counts members per state."""
+    """A job, array or gang that has not ended.
+
+    ``states`` counts the members of an array per state; ``run`` and ``step`` are as they
+    stand in its name (see ``submission_name.named_as``).
+    """
 
     engine_id: str
     name: str
@@ -38,13 +40,14 @@ class ListedJob(msgspec.Struct, frozen=True):
     step: str
     count: int = 1
     states: tuple[tuple[str, int], ...] = ()
-    user: str = ""
+    is_gang: bool = False
     created_at: float = 0.0
 
 
 def unfinished_jobs(api: BatchApi, queues: Sequence[str], wanted: FlowOfJobs) -> list[ListedJob]:
-    """Newest first. Jobs of others are not read: Batch looks names up by their beginning,
-    so that it costs a call a queue and one for each hundred jobs of the flow itself."""
+    """Newest first. Jobs of others are not read: Batch looks names up by their beginning, so
+    that it costs a call a queue and for each hundred jobs of the flow itself, and one for
+    each hundred of its arrays, whose counts stand in their descriptions alone."""
     prefix = name_prefix(wanted.store_id, wanted.flow, wanted.run)
     filters = [{"name": "JOB_NAME", "values": [f"{prefix}*"]}]
     found: list[ListedJob] = []
@@ -55,10 +58,9 @@ def unfinished_jobs(api: BatchApi, queues: Sequence[str], wanted: FlowOfJobs) ->
             # The filter does not tell capital letters from small ones.
             if job.job_name.startswith(prefix) and not job.has_ended
         ]
-        # Only a description holds tags.
-        details = {job.job_id: job for job in api.describe_jobs(job.job_id for job in jobs)}
-        listed = [_listed(details.get(job.job_id, job), job, queue) for job in jobs]
-        found += [job for job in listed if wanted.user in (None, job.user)]
+        arrays = [job.job_id for job in jobs if job.array_properties is not None]
+        details = {job.job_id: job for job in api.describe_jobs(arrays)}
+        found += [_listed(details.get(job.job_id, job), job, queue) for job in jobs]
     return sorted(found, key=lambda job: job.created_at, reverse=True)
 
 
@@ -86,10 +88,10 @@ def _listed(job: Job, summary: Job, queue: str) -> ListedJob:
         name=job.job_name,
         queue=queue,
         state=job.status,
-        run=job.tags.get(RUN_TAG) or (named.run if named else ""),
-        step=job.tags.get(STEP_TAG) or (named.step if named else ""),
+        run=named.run if named else "",
+        step=named.step if named else "",
         count=count,
         states=states,
-        user=job.tags.get(USER_TAG, ""),
+        is_gang=nodes is not None,
         created_at=job.created_at / 1000,
     )

@@ -10,6 +10,7 @@ from swell.compute.batch.places import Places
 from swell.compute.batch.platforms import size_on
 from swell.compute.batch.queue_facts import look_at_queue
 from swell.compute.batch.records import Job
+from swell.compute.batch.sizes import size_of
 from swell.compute.batch.waiting import QueueFacts, WaitingJob, why_it_waits
 from swell.errors import ComputeError
 from swell.seams.queue import Waiting, Watched
@@ -45,7 +46,7 @@ def explain(
             asked += 1
         job = WaitingJob(
             status=status,
-            size=size_on(platform, one.submission.plan),
+            size=size_of(parent) or size_on(platform, one.submission.plan),
             waited_s=max(0.0, now - _since(parent, first_seen)),
             status_reason=words,
             rank=rank_of(one.engine_id, facts[platform.name]),

@@ -19,8 +19,15 @@ class LogConfiguration(msgspec.Struct, frozen=True, rename="camel"):
     options: dict[str, str] = {}
 
 
+class Requirement(msgspec.Struct, frozen=True):
+    """``type`` is VCPU, MEMORY (MiB) or GPU; ``value`` a number as text."""
+
+    type: str
+    value: str
+
+
 class Container(msgspec.Struct, frozen=True, rename="camel"):
-    """The container of a job or of one attempt."""
+    """The container of a job or of one attempt; only a job's has requirements."""
 
     exit_code: int | None = None
     reason: str = ""
@@ -29,6 +36,7 @@ class Container(msgspec.Struct, frozen=True, rename="camel"):
     log_stream_name: str = ""
     log_configuration: LogConfiguration | None = None
     instance_type: str = ""
+    resource_requirements: tuple[Requirement, ...] = ()
 
 
 class AttemptDetail(msgspec.Struct, frozen=True, rename="camel"):
@@ -48,12 +56,19 @@ class ArrayDetail(msgspec.Struct, frozen=True, rename="camel"):
     status_summary: dict[str, int] = {}
 
 
+class NodeRange(msgspec.Struct, frozen=True, rename="camel"):
+    """Nodes of a multi-node job that are alike."""
+
+    container: Container = Container()
+
+
 class NodeDetail(msgspec.Struct, frozen=True, rename="camel"):
     """Of a multi-node job or one of its nodes."""
 
     num_nodes: int | None = None
     node_index: int | None = None
     is_main_node: bool = False
+    node_range_properties: tuple[NodeRange, ...] = ()
 
 
 class Job(msgspec.Struct, frozen=True, rename="camel"):

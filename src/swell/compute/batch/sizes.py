@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from swell.compute.batch.records import Job
 from swell.model.resources import Resources
 
 DEFAULT_CPU = 1.0
@@ -30,6 +31,17 @@ class Size(NamedTuple):
         if self.gpus:
             wanted.append(("GPU", str(self.gpus)))
         return [{"type": kind, "value": value} for kind, value in wanted]
+
+
+def size_of(job: Job) -> Size | None:
+    """What a described job reserves, or each of its nodes; None where it does not say."""
+    ranges = job.node_properties.node_range_properties if job.node_properties else ()
+    container = ranges[0].container if ranges else job.container
+    asked = {one.type: one.value for one in container.resource_requirements}
+    try:
+        return Size(float(asked["VCPU"]), int(asked["MEMORY"]), int(asked.get("GPU", 0)))
+    except (KeyError, ValueError):
+        return None
 
 
 # vCPU → MiB of memory: https://docs.aws.amazon.com/batch/latest/APIReference/API_ResourceRequirement.html
