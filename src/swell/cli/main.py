@@ -33,6 +33,7 @@ SCRIPT_COMMANDS = {
     "diff": LazyCommand("swell.cli.diff:diff_command", "Say what differs between two runs."),
     "tag": LazyCommand("swell.cli.tag:tag_command", "Look at and change tags of runs."),
     "card": LazyCommand("swell.cli.card:card_command", "Look at cards."),
+    "batch": LazyCommand("swell.cli.batch:batch_command", "Jobs on AWS Batch."),
     "package": LazyCommand("swell.cli.package:package_command", "What travels to remote tasks."),
     "output-dot": LazyCommand("swell.cli.look:dot_command", "The graph in Graphviz's language."),
     "output-raw": LazyCommand("swell.cli.look:raw_command", "The graph as text or JSON."),

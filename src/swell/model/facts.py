@@ -17,6 +17,8 @@ SCRIPT_ARTIFACT = "_script"
 """The artifact of a run's parameters that holds the text of its script."""
 WITHS_FACT = "with"
 """The named fact that holds what was given to ``--with``, as a JSON list."""
+QUEUES_FACT = "queues"
+"""The named fact of a run's parameters that says to which queues its jobs go, one a word."""
 PACKAGES_FACT = "packages"
 """The named fact of a run's parameters that holds versions by package, as a JSON object."""
 

@@ -14,6 +14,7 @@ from swell.client.whereabouts import DATASTORE
 from swell.errors import CommandException, SwellError
 from swell.model.facts import (
     PACKAGES_FACT,
+    QUEUES_FACT,
     SCRIPT_ARTIFACT,
     WITHS_FACT,
     AttemptEnded,
@@ -276,6 +277,9 @@ class Beginning:
         }
         if self._flow.withs:
             metadata[WITHS_FACT] = (WITHS_FACT, msgspec.json.encode(self._flow.withs).decode())
+        queues = _queues(self._flow, self._settings)
+        if queues:
+            metadata[QUEUES_FACT] = (QUEUES_FACT, " ".join(queues))
         refs = {**parameters, **self._code(metadata)}
         info = git_info(os.path.dirname(self._flow.at_hand.script or "") or os.getcwd())
         if info is not None:
@@ -329,3 +333,10 @@ def _write_file(path: str, text: str) -> None:
         raise SwellError(
             f"{path} cannot be written: {error.strerror}.", remedy="Name a file that can be."
         ) from error
+
+
+def _queues(flow: SettledFlow, settings: Settings) -> list[str]:
+    """Where its jobs go: for those who look for them when the script names others."""
+    away = [plan.batch for plan in flow.plans.values() if plan.backend == "batch"]
+    named = [(options.queue if options else None) or settings.batch_queue for options in away]
+    return [name for name in dict.fromkeys(named) if name]
