@@ -91,6 +91,13 @@ SETTINGS: tuple[Setting, ...] = (
         "The region of Batch and Logs. Unset: AWS_REGION, then the profile's.",
     ),
     Setting(
+        "batch_host_cache",
+        "SWELL_BATCH_HOST_CACHE",
+        "/var/tmp/swell-layers",
+        "A folder on the EC2 machines of AWS Batch that their containers share, so that packages "
+        "are unpacked once a machine. `none`: each container unpacks its own.",
+    ),
+    Setting(
         "batch_endpoint_url",
         "SWELL_BATCH_ENDPOINT_URL",
         None,
@@ -297,6 +304,7 @@ class Settings(msgspec.Struct, frozen=True):
     s3_addressing: str = "auto"
     aws_credentials_file: str | None = None
     aws_region: str | None = None
+    batch_host_cache: str = "/var/tmp/swell-layers"
     batch_endpoint_url: str | None = None
     batch_queue: str | None = None
     batch_image: str | None = None

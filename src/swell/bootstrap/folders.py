@@ -16,12 +16,11 @@ def temporary_folder(environ: Mapping[str, str]) -> str:
 def cache_folder(environ: Mapping[str, str]) -> str:
     """Where packages stay for the next attempt; made if need be.
 
-    SWELL_LAYER_CACHE, else a folder that belongs to this user alone. Raises OSError where
-    neither can be had.
+    SWELL_LAYER_CACHE where that can be written, else a folder that belongs to this user
+    alone. Raises OSError where neither can be had.
     """
     chosen = environ.get("SWELL_LAYER_CACHE")
-    if chosen:
-        os.makedirs(chosen, exist_ok=True)
+    if chosen and _can_be_used(chosen):
         return os.path.abspath(chosen)
     path = os.path.join(temporary_folder(environ), f"swell-cache-{os.getuid()}")
     try:
@@ -31,6 +30,14 @@ def cache_folder(environ: Mapping[str, str]) -> str:
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
             raise PermissionError(errno.EACCES, "belongs to somebody else", path) from None
     return path
+
+
+def _can_be_used(path: str) -> bool:
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(path, os.W_OK | os.X_OK)
 
 
 def put_whole(path: str, data: bytes) -> None:

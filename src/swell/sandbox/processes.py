@@ -13,13 +13,13 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from swell.sandbox.images import ImageMissing, Images, missing_program
-from swell.sandbox.jobs import CANNOT_PULL, OUT_OF_MEMORY, JobEnd, JobSpec
+from swell.sandbox.jobs import CANNOT_PULL, OUT_OF_MEMORY, JobEnd, JobSpec, Mount
 from swell.sandbox.log_streams import LogStreams, StreamName
 from swell.sandbox.memory import Cell, Cells, Watch, kill_strays, open_cells, sizes_by_group
 
@@ -72,7 +72,7 @@ class ProcessRunner:
 
     One thread owns them all: it starts them, reads what they print and sees them end. A
     second one removes their folders, which may be large. What a container would have that
-    a process cannot (mounts, another user, a /dev/shm of its own) is left out.
+    a process cannot (mounts but for variables that name one, another user, a /dev/shm of its own) is left out.
     """
 
     def __init__(
@@ -222,6 +222,7 @@ class ProcessRunner:
             **self._surroundings(spec),
             **spec.environment,
         }
+        self._lead_to_host(spec.mounts, environment)
         missing = missing_program(spec.command, environment)
         if missing is not None:
             raise _NotStarted(f"{_CANNOT_START}{missing}: unknown")
@@ -248,6 +249,16 @@ class ProcessRunner:
         job.folder = folder
         job.output = reading
         return job
+
+    def _lead_to_host(self, mounts: Sequence[Mount], environment: dict[str, str]) -> None:
+        """A process has no mounts: a variable that names one names the host's folder instead,
+        which stands in for that of an instance."""
+        for mount in mounts:
+            for name, value in environment.items():
+                if value == mount.target:
+                    folder = self._folder / "host" / mount.source.lstrip("/")
+                    folder.mkdir(parents=True, exist_ok=True)
+                    environment[name] = str(folder)
 
     def _watch(self, job: _Job) -> None:
         assert job.output is not None

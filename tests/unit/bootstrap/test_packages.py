@@ -70,3 +70,11 @@ def test_a_cache_that_somebody_else_put_there_is_not_used(tmp_path: Path) -> Non
 
     with pytest.raises(PermissionError, match="belongs to somebody else"):
         cache_folder({"TMPDIR": str(tmp_path)})
+
+
+def test_a_shared_cache_that_cannot_be_made_is_done_without(tmp_path):
+    (tmp_path / "file").touch()
+    wanted = {"TMPDIR": str(tmp_path), "SWELL_LAYER_CACHE": str(tmp_path / "file" / "shared")}
+    assert cache_folder(wanted) == cache_folder({"TMPDIR": str(tmp_path)})
+    wanted["SWELL_LAYER_CACHE"] = str(tmp_path / "shared")
+    assert cache_folder(wanted) == str(tmp_path / "shared")

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from swell.sandbox.jobs import OUT_OF_MEMORY, JobEnd, JobSpec
+from swell.sandbox.jobs import OUT_OF_MEMORY, JobEnd, JobSpec, Mount
 from swell.sandbox.log_streams import LogStreams, StreamName
 from swell.sandbox.memory import Cells, Watches, open_cells
 from swell.sandbox.processes import ProcessRunner
@@ -286,3 +286,19 @@ def test_what_a_consumer_of_ends_does_wrong_is_not_the_other_jobs_trouble(rig):
     rig.runner.start(spec, lambda end: 1 / 0)
     rig.python("pass", name="b")
     assert rig.end("b").exit_code == 0
+
+
+def test_a_variable_that_names_a_mount_leads_to_a_folder_that_jobs_share(rig):
+    shared = {
+        "mounts": (Mount("/var/layers", "/inside/layers"),),
+        "environment": {"CACHE": "/inside/layers", "OTHER": "/inside/layers/x"},
+    }
+    write = (
+        "import os; open(os.environ['CACHE'] + '/seen', 'w').close(); print(os.environ['OTHER'])"
+    )
+    read = "import os; os.stat(os.environ['CACHE'] + '/seen')"
+    rig.python(write, name="one", **shared)
+    assert rig.end("one").exit_code == 0
+    rig.python(read, name="two", **shared)
+    assert rig.end("two").exit_code == 0
+    assert (rig.folder / "host" / "var" / "layers" / "seen").exists()

@@ -20,13 +20,17 @@ _ANY_REGION = "us-east-1"  # for a service that stands in for Amazon's and has n
 
 
 class BatchDefaults(msgspec.Struct, frozen=True):
-    """Used where ``@batch`` says nothing; the image's default is Python's own of ``python``."""
+    """Used where ``@batch`` says nothing; the image's default is Python's own of ``python``.
+
+    ``host_cache`` is a folder that the containers of one machine share for unpacked packages.
+    """
 
     queue: str | None = None
     image: str | None = None
     iam_role: str | None = None
     execution_role: str | None = None
     time_limit_s: int = 5 * DAY_S
+    host_cache: str | None = None
     python: str = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
@@ -37,12 +41,19 @@ def defaults_from(settings: Settings) -> BatchDefaults:
             f"SWELL_BATCH_TIME_LIMIT is '{settings.batch_time_limit}'.",
             remedy="Give a whole number of seconds, 60 or more.",
         )
+    host_cache = settings.batch_host_cache
+    if host_cache != "none" and not host_cache.startswith("/"):
+        raise UsageError(
+            f"SWELL_BATCH_HOST_CACHE is '{host_cache}'.",
+            remedy="Give an absolute path, such as /var/tmp/swell-layers, or 'none'.",
+        )
     return BatchDefaults(
         queue=settings.batch_queue,
         image=settings.batch_image,
         iam_role=settings.batch_iam_role,
         execution_role=settings.batch_execution_role,
         time_limit_s=int(settings.batch_time_limit),
+        host_cache=None if host_cache == "none" else host_cache,
     )
 
 

@@ -1,6 +1,7 @@
 """Job definitions: named by their content, and what the API's own model takes."""
 
 import botocore.session
+import msgspec
 import pytest
 from botocore.validate import ParamValidator
 
@@ -102,6 +103,18 @@ def test_volumes_of_host_and_efs_are_mounted_where_they_say():
         "/mnt/fs-1",
         "/models",
     ]
+
+
+def test_containers_of_one_machine_share_unpacked_packages_where_that_is_wanted():
+    shared = msgspec.structs.replace(DEFAULTS, host_cache="/var/tmp/layers")
+    container = definition_body(StepPlan("work"), EC2, shared, LOADER)["containerProperties"]
+    (volume,), (mount,) = container["volumes"], container["mountPoints"]
+    assert volume == {"name": mount["sourceVolume"], "host": {"sourcePath": "/var/tmp/layers"}}
+    assert container["environment"] == [
+        {"name": "SWELL_LAYER_CACHE", "value": mount["containerPath"]}
+    ]
+    fargate = definition_body(StepPlan("work"), FARGATE, shared, LOADER)["containerProperties"]
+    assert "volumes" not in fargate
 
 
 def test_fargate_gets_what_it_needs_and_nothing_it_refuses():
