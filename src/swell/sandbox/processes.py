@@ -72,7 +72,8 @@ class ProcessRunner:
 
     One thread owns them all: it starts them, reads what they print and sees them end. A
     second one removes their folders, which may be large. What a container would have that
-    a process cannot (mounts but for variables that name one, another user, a /dev/shm of its own) is left out.
+    a process cannot is left out: mounts (but for variables that name one), another user, a
+    /dev/shm of its own.
     """
 
     def __init__(
