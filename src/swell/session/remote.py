@@ -75,6 +75,7 @@ class Remote:
         self._order = order
         self._settings = settings
         self._say = say
+        self._layers: dict[tuple[object, ...], list[Stored]] = {}
         self._plans = [plan for plan in flow.plans.values() if plan.backend == self.name]
         if settings.datastore in (None, "", "local"):
             raise _no_object_store(self._plans[0].step)
@@ -111,15 +112,15 @@ class Remote:
     # --- for the preparation ---------------------------------------------------
 
     def layers(self, plan: StepPlan, uploads: Uploads) -> list[Stored]:
-        """Where the packages of a step are in the store."""
-        made = layers_for(
-            self._flow.at_hand,
-            self._order.environment,
-            plan,
-            machine=self.jobs.machine_for(plan),
-            say=self._say,
-        )
-        return [uploads.layer(layer) for layer in made]
+        """Where the packages of a step are in the store; steps that want the same share them."""
+        machine = self.jobs.machine_for(plan)
+        wanted = (plan.packages, plan.python, machine)
+        if wanted not in self._layers:
+            made = layers_for(
+                self._flow.at_hand, self._order.environment, plan, machine=machine, say=self._say
+            )
+            self._layers[wanted] = [uploads.layer(layer) for layer in made]
+        return self._layers[wanted]
 
     def manifest(self, plan: StepPlan, keys: RunKeys, context: RunContext, zips: Zips) -> Manifest:
         """The manifest of a step."""
