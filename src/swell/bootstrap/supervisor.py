@@ -20,6 +20,7 @@ from swell.bootstrap.ends import (
 from swell.bootstrap.folders import cache_folder, put_whole, temporary_folder
 from swell.bootstrap.log_feed import LogFeed
 from swell.bootstrap.manifest import Manifest, check_interpreter, read_member
+from swell.bootstrap.missing import explain_missing, missing_module
 from swell.bootstrap.packages import check_hash, fetch, unpack, unpacked
 from swell.bootstrap.place import Ending, Keys, Refused, encode_began, facts_of, find_place
 from swell.bootstrap.sender import Sender
@@ -173,6 +174,11 @@ class Attempt:
             lease.stop()
         ending.note_end(child.status, child.usage)
         ending.ended_by, ending.sentence = watch.ends.ended_by, watch.ends.sentence
+        is_told = os.path.exists(os.path.join(folder, "result"))
+        if ending.exit_code == 1 and ending.ended_by is None and not is_told:
+            module = missing_module(watch.last_words.decode("utf-8", "replace"))
+            if module is not None:
+                ending.ended_by, ending.sentence = "environment", explain_missing(module)
         ending.memory_limit_mb = self._memory.limit_mb()
         kills_now = self._memory.oom_kills()
         if kills is not None and kills_now is not None:

@@ -16,15 +16,20 @@ BEGAN_AFTER_S = 2.0
 """What ends sooner says so by its end alone."""
 _LOOK_S = 1.0
 _READ = 1 << 16
+_LAST_WORDS = 2048
 _OWN = {"stdout": 1, "stderr": 2}
 
 
 class Watch:
-    """One run of the flow's process. ``expire`` may be called from any thread."""
+    """One run of the flow's process. ``expire`` may be called from any thread.
+
+    ``last_words`` is the end of what it wrote to stderr.
+    """
 
     def __init__(self, child: Child, sender: Sender, feed: LogFeed, wake: Wake) -> None:
         self.ends = Ends()
         self.segments = 0
+        self.last_words = b""
         self._child = child
         self._sender = sender
         self._feed = feed
@@ -117,6 +122,8 @@ class Watch:
             os.close(fd)
             del self._open[fd]
             return False
+        if stream == "stderr":
+            self.last_words = (self.last_words + data)[-_LAST_WORDS:]
         self._feed.add(stream, data, time.time())
         self._tee(stream, data)
         return True

@@ -8,9 +8,11 @@ import os
 import msgspec
 
 from swell.authoring.flow import Flow
+from swell.bootstrap.missing import explain_missing, missing_module
 from swell.compute.kernel import prepare_to_die_with_parent
 from swell.errors import InternalError
 from swell.model.job import Launch, RunContext
+from swell.model.record import AttemptResult
 from swell.model.remote import Manifest, decode_manifest, join_member
 from swell.model.wire import decode_context, encode
 from swell.session.attempt import attempt_runner, flow_in_force
@@ -38,11 +40,23 @@ def run_remote_attempt(flow_class: type[Flow], settings: Settings) -> None:
     stores = Datastores.away(context.datastore, settings)
     store = TaskStore(stores, context.script)
     runner = attempt_runner(flow_in_force(flow_class, settings, context), context, store, settings)
-    result = runner.run(_at_its_place(launch, settings), lambda: None)
+    result = with_remedy(runner.run(_at_its_place(launch, settings), lambda: None))
     draft = os.path.join(folder, f"{RESULT}.draft")
     with open(draft, "wb") as file:
         file.write(encode(result))
     os.replace(draft, os.path.join(folder, RESULT))
+
+
+def with_remedy(result: AttemptResult) -> AttemptResult:
+    """The same, where a module was missing with what brings it into the container."""
+    outcome = result.outcome
+    module = missing_module(outcome.message)
+    if outcome.ok or module is None:
+        return result
+    outcome = msgspec.structs.replace(
+        outcome, message=f"{outcome.message}. {explain_missing(module)}"
+    )
+    return msgspec.structs.replace(result, outcome=outcome)
 
 
 def _context(manifest: Manifest) -> RunContext:

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import pytest
 
 from swell.errors import StoreError
-from swell.package.missing import explain_missing
 from swell.package.upload import Stored, Uploads
 from swell.testing.memory_storage import MemoryStorage
 
@@ -88,14 +87,3 @@ def test_large_uploads_are_told(package):
     assert said == []
     uploads.layer(package._replace(size=25_000_000))
     assert said == ["Uploading 25 MB to memory://test, once."]
-
-
-@pytest.mark.parametrize(
-    ("module", "package"),
-    [("pandas", "pandas"), ("sklearn.svm", "scikit-learn"), ("google.protobuf", "protobuf")],
-)
-def test_a_module_that_is_missing_is_explained_with_the_package_that_has_it(module, package):
-    text = explain_missing(module)
-    assert f"'{module.partition('.')[0]}'" in text
-    assert f"@pypi(packages={{'{package}': ''}})" in text
-    assert "requirements.txt" in text

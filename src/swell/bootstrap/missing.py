@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+_LAST_LINE = re.compile(r"(?:\A|\n)ModuleNotFoundError: No module named '([\w.]+)'[^\n]*\n*\Z")
 # Modules whose package has another name: those that people meet most.
 _PACKAGES = {
     "Crypto": "pycryptodome",
@@ -32,3 +35,12 @@ def explain_missing(module: str) -> str:
         f"'{package}' in requirements.txt beside the script; if '{top}' is your own code, put it "
         "beside the script or import it at the script's top."
     )
+
+
+def missing_module(text: str) -> str | None:
+    """The module whose ``ModuleNotFoundError`` is the last line of ``text``; None for other ends.
+
+    ``text`` is what a process printed before it ended, or an exception in one line.
+    """
+    found = _LAST_LINE.search(text)
+    return found.group(1) if found else None
