@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from swell.client.access import ACCESS
-from swell.errors import NotFound
+from swell.errors import MetadataError, NotFound
 from swell.model.ids import RunId
 from swell.settings import load_settings
 from swell.task.current import current
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from swell.session.reading import LocalStores
 
 _STORED_WITHIN_S = 10.0
+ELSEWHERE = "elsewhere:"
+"""Stands before the address of a metadata database that a task cannot reach."""
 
 
 def open_stores(address: str | None) -> LocalStores:
@@ -27,6 +29,8 @@ def open_stores(address: str | None) -> LocalStores:
     """
     from swell.session.reading import open_address
 
+    if address is not None and address.startswith(ELSEWHERE):
+        raise _out_of_reach(address)
     if address is None:
         _check_default_store()
     stores = open_address(address)
@@ -55,6 +59,23 @@ def look_from_task(context: RunContext) -> None:
         open_stores,
         default_namespace=lambda: context.namespace,
         default_address=context.metadata,
+    )
+
+
+def seen_from_elsewhere(address: str) -> str:
+    """The address of the metadata database for a task on another machine: files are out of
+    reach there, even where a file of that name is."""
+    from swell.metastore.postgres_address import is_postgres
+
+    return address if is_postgres(address) else f"{ELSEWHERE}{address}"
+
+
+def _out_of_reach(address: str) -> MetadataError:
+    return MetadataError(
+        "A step that runs on another machine cannot look at runs: what is known of them is in "
+        f"a file of the machine that started the run, {address.removeprefix(ELSEWHERE)}.",
+        remedy="Keep it in PostgreSQL, by SWELL_METADATA=postgresql://user@host/database, or "
+        "look in a step that runs here, and hand on what was found as an artifact.",
     )
 
 

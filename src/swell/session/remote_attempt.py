@@ -17,6 +17,7 @@ from swell.model.remote import Manifest, decode_manifest, join_member
 from swell.model.wire import decode_context, encode
 from swell.session.attempt import attempt_runner, flow_in_force
 from swell.session.datastores import Datastores
+from swell.session.looking import seen_from_elsewhere
 from swell.session.task_store import TaskStore
 from swell.settings import REMOTE_ATTEMPT, Settings, mark_task
 
@@ -61,7 +62,11 @@ def with_remedy(result: AttemptResult) -> AttemptResult:
 
 def _context(manifest: Manifest) -> RunContext:
     context = decode_context(base64.b64decode(manifest.context))
-    return msgspec.structs.replace(context, script=os.path.abspath(manifest.script))
+    return msgspec.structs.replace(
+        context,
+        script=os.path.abspath(manifest.script),
+        metadata=seen_from_elsewhere(context.metadata),
+    )
 
 
 def _at_its_place(launch: Launch, settings: Settings) -> Launch:
