@@ -35,6 +35,10 @@ from swell.settings import Settings
 
 Say = Callable[[str], None]
 
+START_AND_SAVE_S = 60.0
+"""@timeout is for the step's code, which it interrupts itself. The process of an attempt is ended
+when it takes so much longer: it also imports what the script does, and sends its artifacts."""
+
 
 class RemoteOrder(msgspec.Struct, frozen=True):
     """What the command line asks of attempts elsewhere."""
@@ -140,7 +144,7 @@ class Remote:
             arguments=(),
             executable=plan.batch.executable if plan.batch is not None else None,
             environment=_settings_that_travel(settings, context),
-            timeout_s=plan.timeout_s,
+            timeout_s=None if plan.timeout_s is None else plan.timeout_s + START_AND_SAVE_S,
             lease_s=_seconds(settings.lease_s, "SWELL_LEASE_S"),
             log_segment_s=min(3.0, 3 * _seconds(settings.remote_poll_s, "SWELL_REMOTE_POLL_S")),
             max_log_bytes=int(self._order.max_log_mb * 1_000_000),
