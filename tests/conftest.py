@@ -3,6 +3,7 @@ started when first asked for."""
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 
@@ -12,6 +13,8 @@ from hypothesis import HealthCheck, settings
 import swell.session.notebook  # noqa: F401  # installs the client's own opener
 from swell.client.access import ACCESS
 from tests.servers import postgres, seaweedfs
+from tests.servers import sandbox as sandboxes
+from tests.servers.sandbox import Sandbox, Unavailable
 from tests.servers.seaweedfs import SeaweedFs
 
 settings.register_profile(
@@ -80,3 +83,48 @@ def s3_url(s3_server: SeaweedFs, monkeypatch: pytest.MonkeyPatch) -> str:
     for name, value in s3_server.environ().items():
         monkeypatch.setenv(name, value)
     return f"s3://data/{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture(scope="session")
+def sandbox_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """The sandbox that all workers share; whoever breaks something in it takes ``own_sandbox``."""
+    pytest.importorskip("moto")
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    try:
+        with sandboxes.shared_sandbox(folder / "sandbox") as server:
+            yield server
+    except Unavailable as why:
+        pytest.skip(str(why))
+
+
+@pytest.fixture
+def sandbox(sandbox_server: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    """The shared sandbox, in the environment of this process too."""
+    return _entered(sandbox_server, monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def own_sandbox_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A sandbox of a test file's own."""
+    pytest.importorskip("moto")
+    try:
+        with sandboxes.own_sandbox(tmp_path_factory.mktemp("sandbox")) as server:
+            yield server
+    except Unavailable as why:
+        pytest.skip(str(why))
+
+
+@pytest.fixture
+def own_sandbox(own_sandbox_server: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """A sandbox in which things may be broken; whole again afterwards."""
+    yield _entered(own_sandbox_server, monkeypatch)
+    own_sandbox_server.chaos(clear=True)
+
+
+def _entered(server: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    for name, value in server.variables.items():
+        monkeypatch.setenv(name, value)
+    return server

@@ -47,6 +47,7 @@ class Together(Behaviour):
         self.header = "\n".join(textwrap.dedent(part.header) for part in self.parts)
         self.members = "\n".join(textwrap.dedent(part.members) for part in self.parts)
         self.options = tuple(option for part in self.parts for option in part.options)
+        self.varying = frozenset(name for part in self.parts for name in part.varying)
 
     def heads(self, step: Step, shape: Shape) -> list[str]:
         return [head for part in self.parts for head in part.heads(step, shape)]

@@ -76,6 +76,8 @@ class HiddenAndDeletedArtifacts(Behaviour):
 class MergingTellsConflicts(Behaviour):
     """Equal values pass a join unloaded; different ones are told and can be left out."""
 
+    varying = frozenset({"differs"})
+
     def code(self, step: Step, shape: Shape) -> str:
         if step.is_join:
             return """
@@ -139,6 +141,8 @@ class ParametersAndConstantsAreEverywhere(Behaviour):
 class WhatTheScriptDefinesIsStored(Behaviour):
     """Lambdas, closures, local classes, and classes of the script itself."""
 
+    # Code by value carries the script's place, local classes a number that cloudpickle draws.
+    varying = frozenset({"double", "shift", "local"})
     header = """
         import collections, enum
 
@@ -178,6 +182,7 @@ class RandomStateDiffers(Behaviour):
     """No two tasks, in no two runs, draw the same numbers; ids of uuid differ as well."""
 
     header = "import random, uuid"
+    varying = frozenset({"drawn"})
 
     def code(self, step: Step, shape: Shape) -> str:
         return "self.drawn = (random.random(), uuid.uuid4().hex, random.getrandbits(64))"

@@ -9,6 +9,8 @@ from tests.flows.writing import Behaviour, Ran
 class CurrentKnowsTheTask(Behaviour):
     """``current`` and the client name the same things."""
 
+    varying = frozenset({"facts"})
+
     def code(self, step: Step, shape: Shape) -> str:
         return """
             names = ('flow_name run_id step_name task_id retry_count origin_run_id pathspec '

@@ -8,7 +8,7 @@ import pytest
 
 from tests.flows.behaviours import BEHAVIOURS
 from tests.flows.shapes import SHAPES, Shape
-from tests.flows.writing import Behaviour, try_out
+from tests.flows.writing import Behaviour, Where, try_out
 
 CROSS = [
     pytest.param(behaviour, shape, id=f"{shape.name}-{behaviour}")
@@ -19,4 +19,4 @@ CROSS = [
 
 @pytest.mark.parametrize(("behaviour", "shape"), CROSS)
 def test_forked_tasks(behaviour: Behaviour, shape: Shape, tmp_path: Path) -> None:
-    try_out(behaviour, shape, tmp_path, "fork")
+    try_out(behaviour, shape, tmp_path, Where("fork"))

@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import swell
@@ -18,11 +20,20 @@ NAMES = (
 ).split()
 
 
+class Where(NamedTuple):
+    """Where the tasks of a flow run: ``options`` stand behind ``run`` and ``resume``."""
+
+    isolation: str
+    options: tuple[str, ...] = ()
+    variables: Mapping[str, str] = MappingProxyType({})
+
+
 class Behaviour:
     """What a flow of every shape must do; the docstring of each tells it as a sentence.
 
     ``header`` are lines of the module, ``members`` of the class; ``options`` stand behind
-    ``run``; ``code`` and ``heads`` give a step its lines and decorators.
+    ``run``; ``code`` and ``heads`` give a step its lines and decorators. ``varying`` are the
+    artifacts that no two runs have alike. In a script ``HERE`` is the folder it was written to.
     """
 
     name: str = ""
@@ -30,6 +41,7 @@ class Behaviour:
     members = ""
     options: tuple[str, ...] = ()
     exit_code = 0
+    varying: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
         return self.name or type(self).__name__
@@ -53,7 +65,7 @@ class Ran(NamedTuple):
     behaviour: Behaviour
     shape: Shape
     folder: Path
-    isolation: str
+    where: Where
     code: int
     text: str
     number: int
@@ -94,9 +106,10 @@ def flow_name(shape: Shape) -> str:
     return "".join(part.title() for part in shape.name.split("_")) + "Flow"
 
 
-def script_of(behaviour: Behaviour, shape: Shape) -> str:
+def script_of(behaviour: Behaviour, shape: Shape, folder: Path) -> str:
     """A flow script as a person would write it."""
-    lines = [f"from swell import {', '.join(NAMES)}", "", textwrap.dedent(behaviour.header), ""]
+    lines = [f"from swell import {', '.join(NAMES)}", "", f"HERE = {str(folder)!r}", ""]
+    lines += [textwrap.dedent(behaviour.header), ""]
     lines += [f"class {flow_name(shape)}(FlowSpec):"]
     lines += [textwrap.indent(textwrap.dedent(behaviour.members), "    "), ""]
     for step in shape.steps:
@@ -112,22 +125,25 @@ def script_of(behaviour: Behaviour, shape: Shape) -> str:
     return "\n".join(lines)
 
 
-def try_out(behaviour: Behaviour, shape: Shape, folder: Path, isolation: str) -> None:
+def try_out(behaviour: Behaviour, shape: Shape, folder: Path, where: Where) -> Ran:
     """Run ``behaviour`` over ``shape`` and check it."""
-    (folder / "flow.py").write_text(script_of(behaviour, shape))
-    ran = Ran(behaviour, shape, folder, isolation, 0, "", 0)
+    (folder / "flow.py").write_text(script_of(behaviour, shape, folder))
+    ran = Ran(behaviour, shape, folder, where, 0, "", 0)
     ran = start(ran, ("run", *behaviour.options), {})
     assert ran.code == behaviour.exit_code, ran.text
     behaviour.check(ran)
+    return ran
 
 
 def start(before: Ran, arguments: tuple[str, ...], variables: dict[str, str]) -> Ran:
     """Start the script of ``before`` once more."""
     dropped = ("SWELL_", "PYTHONDONTWRITEBYTECODE")
     environ = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
-    environ |= {"SWELL_ISOLATION": before.isolation, "SWELL_USER": "tester", **variables}
+    where = before.where
+    environ |= {"SWELL_ISOLATION": where.isolation, "SWELL_USER": "tester"}
+    environ |= {**where.variables, **variables}
     done = subprocess.run(
-        [sys.executable, "flow.py", *arguments],
+        [sys.executable, "flow.py", *arguments, *where.options],
         cwd=before.folder,
         env=environ,
         stdin=subprocess.DEVNULL,

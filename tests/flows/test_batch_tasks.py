@@ -1,0 +1,48 @@
+"""The same flow everywhere: on AWS Batch, in the sandbox, it leaves what it leaves here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.flows.pairs import OTHERS, PAIRS, named
+from tests.flows.shapes import WIDE_FOREACH, Shape
+from tests.flows.telling import tell
+from tests.flows.writing import Behaviour, Where, try_out
+from tests.servers.sandbox import Sandbox
+
+pytest.importorskip("boto3")
+
+# 43 tasks are 43 containers: these are tried by hand.
+ALWAYS = [(behaviour, shape) for behaviour, shape in PAIRS if shape != WIDE_FOREACH]
+BY_HAND = [*(pair for pair in PAIRS if pair not in ALWAYS), *OTHERS]
+
+
+def try_both(behaviour: Behaviour, shape: Shape, folder: Path, sandbox: Sandbox) -> None:
+    places = {
+        "here": Where("fork"),
+        "away": Where("fork", ("--with", "batch"), sandbox.variables),
+    }
+    told = {}
+    for name, where in places.items():
+        (folder / name).mkdir()
+        told[name] = tell(try_out(behaviour, shape, folder / name, where))
+    assert [one.place for one in told["away"]] == [one.place for one in told["here"]]
+    for away, here in zip(told["away"], told["here"], strict=True):
+        assert away._asdict() == here._asdict()
+
+
+@pytest.mark.parametrize(("behaviour", "shape"), named(ALWAYS))
+def test_tasks_on_batch(
+    behaviour: Behaviour, shape: Shape, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    try_both(behaviour, shape, tmp_path, sandbox)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("behaviour", "shape"), named(BY_HAND))
+def test_tasks_on_batch_in_full(
+    behaviour: Behaviour, shape: Shape, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    try_both(behaviour, shape, tmp_path, sandbox)
