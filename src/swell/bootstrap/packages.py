@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from contextlib import suppress
 
 from swell.bootstrap.folders import name_aside
 from swell.bootstrap.manifest import Package
@@ -42,15 +43,21 @@ def fetch(store: Store, package: Package, cache: str) -> str:
 def unpacked(store: Store, package: Package, cache: str) -> str:
     """The folder of an unpacked layer in ``cache``, which attempts share and none writes to.
 
-    Several processes may do this at once: each unpacks aside, the first rename stays.
+    Several processes may do this at once: each unpacks aside, the first rename stays, and
+    whoever is done takes the zip file away.
     """
     folder = os.path.join(cache, package.sha256)
     if os.path.isdir(folder):
         return folder
-    archive = fetch(store, package, cache)
     aside = name_aside(folder)
     try:
-        unpack(archive, aside)
+        try:
+            archive = fetch(store, package, cache)
+            unpack(archive, aside)
+        except FileNotFoundError:
+            if os.path.isdir(folder):
+                return folder
+            raise
         try:
             os.rename(aside, folder)
         except OSError:
@@ -61,7 +68,7 @@ def unpacked(store: Store, package: Package, cache: str) -> str:
             import shutil
 
             shutil.rmtree(aside, ignore_errors=True)
-    if os.path.exists(archive):
+    with suppress(FileNotFoundError):
         os.unlink(archive)
     return folder
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from swell.bootstrap.folders import cache_folder
-from swell.bootstrap.packages import unpack
+from swell.bootstrap.manifest import Package
+from swell.bootstrap.packages import unpack, unpacked
 from swell.bootstrap.place import Refused
 from tests.e2e.bootstrap_stage import zipped
 
@@ -56,6 +59,21 @@ def test_what_is_no_zip_file_is_told(folder: Path) -> None:
 
     with pytest.raises(Refused, match=r"archive\.zip is no zip file"):
         unpack(str(archive), str(folder))
+
+
+def test_a_layer_that_another_attempt_unpacked_meanwhile_is_taken_as_it_is(tmp_path: Path) -> None:
+    data = zipped({"one.py": "x"}, {})
+    package = Package("layers/a.zip", hashlib.sha256(data).hexdigest(), len(data))
+
+    class Racing:
+        """While this attempt fetches, another one unpacks and takes the zip file away."""
+
+        def read(self, key: str, sink: Callable[[bytes], None], limit_s: float) -> None:
+            sink(data)
+            (tmp_path / package.sha256).mkdir()
+            next(tmp_path.glob("*.zip.*")).unlink()
+
+    assert unpacked(Racing(), package, str(tmp_path)) == str(tmp_path / package.sha256)
 
 
 def test_the_default_cache_is_for_this_user_alone(tmp_path: Path) -> None:
