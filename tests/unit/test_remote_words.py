@@ -67,6 +67,7 @@ def test_an_end_has_a_note_and_perhaps_a_result():
     note, result = parse_end(b'{"exit_code": 1, "later": true}\n\x93binary\n')
     assert (note, result) == (EndNote(exit_code=1), b"\x93binary\n")
     assert parse_end(b'{"signal": 9}\n').result is None
+    assert parse_end(b'{"started_at": null, "ended_at": 2.0}\n').note.started_at is None
     with pytest.raises(InternalError, match="the end of an attempt"):
         parse_end(b"not json")
 

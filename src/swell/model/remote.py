@@ -213,12 +213,13 @@ class EndNote(msgspec.Struct, frozen=True):
     """The first line of an ``end``: what the supervisor saw of the flow's process.
 
     ``ended_by`` is one of timeout, lease, stop, spot, claimed, environment, or None.
+    ``started_at`` is None when that process was never started.
     """
 
     job: str = ""
     attempt: int = 1
-    started_at: float = 0.0
-    ended_at: float = 0.0
+    started_at: float | None = None
+    ended_at: float | None = None
     exit_code: int | None = None
     signal: int | None = None
     ended_by: str | None = None

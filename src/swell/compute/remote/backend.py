@@ -155,14 +155,30 @@ class RemoteBackend:
                 self._turn()
             self._finish(self._close)
         except BaseException as error:
-            reason = f"The backend failed: {type(error).__name__}: {error}."
-            self._lose_all(reason)
+            self._fail(f"The backend failed: {type(error).__name__}: {error}")
             raise
         finally:
             self._postbox.close()
             self._submitter.close()
             self._lease.close()
             self._jobs.close()
+
+    def _fail(self, reason: str) -> None:
+        """Go on answering until the run closes: it must not wait for a backend that is gone."""
+        self._tell(reason)
+        self._lose_all(reason)
+        evidence = Evidence(engine_cause=Cause.PLACEMENT, reason=reason)
+        for launches in self._gathering.due({}, self._clock()):
+            self._report_ends([launch.job for launch in launches], evidence)
+        self._cancel_now(self._flights.jobs(), "its driver failed")
+        while self._close is None:
+            match self._inbox.get():
+                case _Submit(launches):
+                    self._report_ends([launch.job for launch in launches], evidence)
+                case _Adopt(intents):
+                    self._report_ends([job for one in intents for job in one.jobs], evidence)
+                case _Close() as close:
+                    self._close = close
 
     def _turn(self) -> None:
         """One round: submit what is due, then look where it is time to."""
@@ -220,10 +236,12 @@ class RemoteBackend:
         try:
             self._take_lease()
             flight = self._submitter.submit(self._plans[launches[0].step], launches)
-        except SwellError as error:
+        except Exception as error:
             evidence = Evidence(engine_cause=Cause.PLACEMENT, reason=str(error))
             self._report_ends([launch.job for launch in launches], evidence)
-            return
+            if isinstance(error, SwellError):
+                return
+            raise
         self._watch(flight)
 
     def _take_lease(self) -> None:

@@ -232,3 +232,26 @@ def test_when_the_backend_itself_fails_every_job_ends_with_a_reason(watched):
     run.queue.told.append(ValueError("a bug"))
     (update,) = run.wait_for_ends(1).values()
     assert "ValueError: a bug" in update.evidence.reason
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_run_does_not_wait_for_a_backend_that_failed(watched):
+    run = watched()
+    run.backend.submit([launch(2)])
+    run.wait_for_submissions(1)
+    run.tell("end", "swell-work-2-0-1", body=b"not an end")
+    (lost,) = run.wait_for_ends(1).values()
+    assert "not the end of an attempt" in lost.evidence.reason
+    run.backend.submit([launch(2, attempt=1)])
+    again = run.wait_for_ends(2)[JobId("2", 1)]
+    assert find_cause(again.evidence).cause is Cause.PLACEMENT
+    assert any("The backend failed" in sentence for sentence in run.said)
+
+
+def test_an_attempt_whose_flow_was_never_started_says_why(watched):
+    run = watched()
+    run.backend.submit([launch(2)])
+    note = {"ended_by": "environment", "sentence": "The image has Python 3.8."}
+    run.tell_end("swell-work-2-0-1", started_at=None, **note)
+    (update,) = run.wait_for_ends(1).values()
+    assert find_cause(update.evidence).cause is Cause.ENVIRONMENT
