@@ -53,7 +53,7 @@ class BatchPlace(Place):
         """Jobs of this folder's runs that have not ended, children of arrays left out."""
         return [job for job in self.jobs() if job["status"] not in ("SUCCEEDED", "FAILED")]
 
-    def jobs(self) -> list[dict[str, Any]]:
+    def jobs(self, queue: str = "swell") -> list[dict[str, Any]]:
         """All jobs of this folder's flow, as DescribeJobs tells them."""
         import boto3
 
@@ -61,7 +61,7 @@ class BatchPlace(Place):
         client = boto3.client("batch")
         with contextlib.closing(client):
             pages = client.get_paginator("list_jobs").paginate(
-                jobQueue=self.sandbox.running.queue,
+                jobQueue=queue,
                 filters=[{"name": "AFTER_CREATED_AT", "values": ["0"]}],
             )
             ids = [job["jobId"] for page in pages for job in page["jobSummaryList"]]

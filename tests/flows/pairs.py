@@ -6,13 +6,25 @@ import pytest
 
 from tests.flows import shapes
 from tests.flows.behaviours import BEHAVIOURS
+from tests.flows.fact_behaviours import CardsExist
+from tests.flows.failure_behaviours import ResumeFromAStep
 from tests.flows.shapes import SHAPES, Shape
 from tests.flows.writing import Behaviour
 
 DATA, FACTS, MERGING, *REST = BEHAVIOURS
-_LARGE = [(DATA, shapes.NESTED_BRANCHES), (FACTS, shapes.FOREACH), (MERGING, shapes.WIDE_FOREACH)]
-_SMALL = [shape for shape in SHAPES if shape not in [large for _, large in _LARGE]]
-PAIRS = [*_LARGE, *zip([*REST, MERGING], _SMALL, strict=True)]
+# A resume runs tasks twice: it is shown over the small one of these two.
+(_RESUME,) = [behaviour for behaviour in REST if isinstance(behaviour, ResumeFromAStep)]
+(_CARDS,) = [behaviour for behaviour in REST if isinstance(behaviour, CardsExist)]
+_CHOSEN = [
+    (DATA, shapes.NESTED_BRANCHES),
+    (FACTS, shapes.FOREACH),
+    (MERGING, shapes.WIDE_FOREACH),
+    (_RESUME, shapes.RECURSION),
+    (_CARDS, shapes.SWITCH_IN_FOREACH),
+]
+_BEHAVIOURS = [one for one in REST if one not in (_RESUME, _CARDS)]
+_SHAPES = [shape for shape in SHAPES if shape not in [chosen for _, chosen in _CHOSEN]]
+PAIRS = [*_CHOSEN, *zip([*_BEHAVIOURS, MERGING], _SHAPES, strict=True)]
 OTHERS = [(b, shape) for b in BEHAVIOURS for shape in SHAPES if (b, shape) not in PAIRS]
 
 

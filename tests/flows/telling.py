@@ -60,8 +60,8 @@ def _place(task: Any) -> tuple[tuple[str, int], ...]:
 
 
 def _plain(text: str) -> str:
-    """Without the place of the script and the numbers of tasks."""
-    return _NUMBERED.sub("N", re.sub(r"/[^\s\"]*/flow\.py", "flow.py", text))
+    """Without the places of files and the numbers of tasks."""
+    return _NUMBERED.sub("N", re.sub(r"/[^\s\"]*/(\w+\.py)", r"\1", text))
 
 
 def swell_cards(task: Any) -> Any:
