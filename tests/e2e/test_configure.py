@@ -1,72 +1,29 @@
-"""`swell configure aws` and `swell doctor` as people use them, on a sandbox; lines that only
-the engine kept."""
+"""`swell configure aws` and `swell doctor` as people use them, on a sandbox."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from swell.errors import UsageError
-from swell.sandbox.launching import start
-from swell.sandbox.place import Running, SandboxFolder, Wanted, variables_for
+from swell.sandbox.place import Running
+from tests.e2e.desk import Desk, sandbox_in
 from tests.servers.refusing import Refusing
 
 pytest.importorskip("moto")
 
-_SWELL = "from swell.cli.main import swell_command; swell_command()"
 _ROLE = "arn:aws:iam::123456789012:role"
-
-
-class Desk:
-    """Types commands with settings that lead to a sandbox, but in no settings file."""
-
-    def __init__(self, folder: Path, running: Running) -> None:
-        self.folder = folder
-        self.home = folder / "home"
-        given = variables_for(running, SandboxFolder(Path(running.folder)).credentials)
-        kept = {n: v for n, v in os.environ.items() if not n.startswith(("AWS_", "SWELL_"))}
-        given = {n: v for n, v in given.items() if n.startswith("AWS_")}
-        self.environ = {
-            **kept,
-            **given,
-            "SWELL_HOME": str(self.home),
-            "SWELL_BATCH_ENDPOINT_URL": running.batch_url,
-            "SWELL_LOGS_ENDPOINT_URL": running.logs_url,
-            "SWELL_S3_ENDPOINT_URL": running.s3_url,
-            "SWELL_S3_ADDRESSING": "path",
-            "SWELL_REMOTE_POLL_S": "0.1",
-            "SWELL_USER": "tester",
-        }
-
-    def swell(self, *words: str, code: int = 0, answers: str = "", **variables: str) -> str:
-        return self.type(
-            sys.executable, "-c", _SWELL, *words, code=code, answers=answers, **variables
-        )
-
-    def type(self, *words: str, code: int = 0, answers: str = "", **variables: str) -> str:
-        done = subprocess.run(
-            words, cwd=self.folder, env={**self.environ, **variables}, input=answers,
-            capture_output=True, text=True, timeout=90, check=False,
-        )  # fmt: skip
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    folder = tmp_path_factory.mktemp("sandbox")
     try:
-        started = start(Wanted(str(folder / "state"), str(folder / "home"), ends_with_stdin=True))
+        with sandbox_in(tmp_path_factory.mktemp("sandbox")) as running:
+            yield running
     except UsageError as why:
         pytest.skip(str(why))
-    assert started.stdin is not None
-    with started.stdin:
-        yield started.running
 
 
 @pytest.fixture
@@ -164,34 +121,3 @@ def test_the_doctor_does_not_ask_for_batch_where_it_is_not_configured(desk: Desk
     said = desk.swell("doctor", SWELL_BATCH_ENDPOINT_URL="")
 
     assert "AWS Batch\n" not in said
-
-
-KILLED = """
-import os, signal
-from swell import FlowSpec, step
-
-class KilledFlow(FlowSpec):
-    @step
-    def start(self):
-        print("the last words")
-        os.kill(os.getppid(), signal.SIGKILL)
-        signal.pause()
-        self.next(self.end)
-
-    @step
-    def end(self):
-        pass
-
-if __name__ == "__main__":
-    KilledFlow()
-"""
-
-
-def test_the_last_lines_of_a_container_that_was_killed_are_in_the_log(desk: Desk) -> None:
-    (desk.folder / "killed.py").write_text(KILLED)
-    at = {"SWELL_DATASTORE": "s3://swell/killed", "SWELL_BATCH_JOB_QUEUE": "swell"}
-
-    desk.type(sys.executable, "killed.py", "run", "--with", "batch", code=1, **at)
-
-    said = desk.type(sys.executable, "killed.py", "logs", "1/start")
-    assert said.count("the last words\n") == 1

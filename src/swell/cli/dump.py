@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 import click
 
-from swell.cli.looking import Looking, looking_of, status_word, task_state
+from swell.cli.looking import Looking, is_over, looking_of, task_state
 from swell.cli.paths import Found, find_path
 from swell.cli.render import size_text
 from swell.cli.tables import cut, one_line, shown_width
 from swell.client.derived import DERIVED, derived_ref
 from swell.errors import CommandException, StoreError, Untrusted, UseError
-from swell.model.facts import RunStatus, TaskFact
+from swell.model.facts import TaskFact
 from swell.model.record import ArtifactRef, Outcome
 from swell.session.reading import LocalStores
 
@@ -79,12 +79,11 @@ def _dump(
         return
     page = min(looking.width, _PAGE_WIDTH)
     texts = _Texts(stores, max_value_size, page)
-    is_over = status_word(found.run) != RunStatus.RUNNING.value
     for number, (fact, refs) in enumerate(tasks):
         created = fact.created
         heading = looking.path(found.run, created.step, created.task)
         if not fact.ok:
-            heading += f" · {task_state(fact, run_is_over=is_over)}"
+            heading += f" · {task_state(fact, run_is_over=is_over(found.run))}"
         looking.heading(("\n" if number else "") + heading)
         if not refs:
             looking.say("(It has no such artifacts.)" if only else "(It has left no artifacts.)")

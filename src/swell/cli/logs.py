@@ -15,7 +15,7 @@ from swell.cli.log_sources import (
     log_sources,
     logged_lines,
 )
-from swell.cli.looking import Looking, looking_of, status_word, task_state
+from swell.cli.looking import Looking, is_over, looking_of, status_word, task_state
 from swell.cli.paths import Found, find_path
 from swell.cli.render import Stamps, count_text
 from swell.datastore.logs import STDERR, SYSTEM, LogLine
@@ -155,8 +155,7 @@ def _heading(looking: Looking, found: Found, source: LogSource) -> str:
     elif source.origin is not None:
         parts.append(f"taken over from {source.origin}")
     else:
-        is_over = status_word(found.run) != RunStatus.RUNNING.value
-        parts.append(task_state(source.fact, run_is_over=is_over))
+        parts.append(task_state(source.fact, run_is_over=is_over(found.run)))
     return " · ".join(parts)
 
 
@@ -206,12 +205,22 @@ def _follow(
 
     while True:
         # Asked before reading: what was printed before the end is then shown.
-        is_over = _is_over(stores, found)
+        has_ended = _has_ended(stores, found)
         print_lines(tail.poll())
-        if is_over or tail.closed:
+        if has_ended:
             print_lines(tail.rest())
+            _tell_if_detached(looking, stores, found)
             return
         time.sleep(_POLL_S)
+
+
+def _tell_if_detached(looking: Looking, stores: LocalStores, found: Found) -> None:
+    run = stores.metastore.run(found.run.id)
+    if run is not None and run.status is RunStatus.DETACHED:
+        looking.say(
+            f"Run {looking.path(run)} is detached: what its tasks print is collected from "
+            f"'{looking.program} attach {run.id.number}' on."
+        )
 
 
 def _rest(found: Found) -> list[str]:
@@ -234,7 +243,7 @@ def _with_task(
     return looking.paint.dim(f"[{path}] ") + text
 
 
-def _is_over(stores: LocalStores, found: Found) -> bool:
+def _has_ended(stores: LocalStores, found: Found) -> bool:
     run = stores.metastore.run(found.run.id)
     if run is None or status_word(run) != RunStatus.RUNNING.value:
         return True

@@ -114,6 +114,11 @@ def status_word(run: RunFact) -> str:
     return LOST if is_lost(run) else run.status.value
 
 
+def is_over(run: RunFact) -> bool:
+    """Whether no task of it can still do anything; those of a detached run go on."""
+    return status_word(run) not in (RunStatus.RUNNING.value, RunStatus.DETACHED.value)
+
+
 def status_colour(word: str, paint: Paint) -> Callable[[str], str]:
     """What colours a status of that word."""
     colours = {

@@ -14,6 +14,7 @@ from swell.cli.looking import (
     LOST,
     Looking,
     ago_text,
+    is_over,
     status_colour,
     status_word,
     task_state,
@@ -49,7 +50,7 @@ def story_lines(looking: Looking, stores: LocalStores, found: Found, now: float)
     attempts = stores.metastore.attempts(run.id)
     yield from _heading_lines(looking, run, word, now)
     yield from _parameter_lines(looking, stores, run)
-    sums = _sums(found.tasks, attempts, run_is_over=word != RunStatus.RUNNING.value)
+    sums = _sums(found.tasks, attempts, run_is_over=is_over(found.run))
     if sums:
         yield ""
         yield from _steps_table(looking, _in_graph_order(run, sums))
