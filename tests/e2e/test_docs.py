@@ -11,13 +11,15 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ["README.md", "docs/tutorial.md", "docs/data.md", "docs/coming-from-metaflow.md"]
+PAGES = ["README.md", "docs/tutorial.md", "docs/data.md", "docs/coming-from-metaflow.md",
+         "docs/scaling.md"]  # fmt: skip
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FAILS = re.compile(r"\s+# fails with code (\d+)$")
 
@@ -51,7 +53,12 @@ def type_in(command: str, folder: Path) -> tuple[int, str]:
         command,
         shell=True,
         cwd=folder,
-        env={**environ, "SWELL_USER": "tester"},
+        env={
+            **environ,
+            "SWELL_USER": "tester",
+            "SWELL_HOME": str(folder / ".home"),
+            "SWELL_SANDBOX": str(folder / ".sandbox"),
+        },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -62,16 +69,26 @@ def type_in(command: str, folder: Path) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """Where a page is tried; a sandbox that it leaves up ends with the test."""
+    yield tmp_path
+    if (tmp_path / ".sandbox" / "sandbox.json").exists():
+        type_in("swell sandbox down", tmp_path)
+
+
 @pytest.mark.parametrize("page", PAGES)
-def test_what_a_page_says_to_type_works_and_shows_what_it_shows(page: str, tmp_path: Path) -> None:
+def test_what_a_page_says_to_type_works_and_shows_what_it_shows(page: str, folder: Path) -> None:
+    if "swell sandbox up" in (ROOT / page).read_text():
+        pytest.importorskip("moto")
     for kind, block in BLOCK.findall((ROOT / page).read_text()):
         if kind == "python":
             named = re.match(r"# (\w+\.py)\n", block)
             if named:
-                (tmp_path / named.group(1)).write_text(block)
+                (folder / named.group(1)).write_text(block)
             continue
         for command, code, shows in typed(block):
-            ended, output = type_in(command, tmp_path)
+            ended, output = type_in(command, folder)
             assert ended == code, f"$ {command}\n{output}"
             for line in shows:
                 assert line in output, f"$ {command}\n{output}"
