@@ -262,13 +262,6 @@ SETTINGS: tuple[Setting, ...] = (
         "1",
         "The shortest wait in seconds between two looks at what tasks on other machines told.",
     ),
-    Setting(
-        "layer_cache",
-        "SWELL_LAYER_CACHE",
-        None,
-        "A folder inside containers where packages stay for the next task on the same machine, "
-        "such as a path of `@batch(host_volumes=…)`. Unset: each container fetches its own.",
-    ),
     Setting("debug", "SWELL_DEBUG", None, "Set to 1 to see swell's own stack traces."),
     Setting(
         "config",
@@ -338,7 +331,6 @@ class Settings(msgspec.Struct, frozen=True):
     isolation: str = "auto"
     lease_s: str = "600"
     remote_poll_s: str = "1"
-    layer_cache: str | None = None
     debug: str | None = None
     config: str | None = None
     config_values: str | None = None

@@ -148,7 +148,7 @@ class SandboxFolder:
 
 
 def profile_text(running: Running, credentials: Path) -> str:
-    """The settings that lead to ``running``. Its jobs share packages, as those of a machine may."""
+    """The settings that lead to ``running``."""
     values = {
         "datastore": running.datastore,
         "s3_endpoint_url": running.s3_url,
@@ -159,7 +159,6 @@ def profile_text(running: Running, credentials: Path) -> str:
         "batch_endpoint_url": running.batch_url,
         "batch_queue": running.queue,
         "logs_endpoint_url": running.logs_url,
-        "layer_cache": str(Path(running.folder) / "work" / "layers"),
     }
     # A TOML string is written as JSON writes it.
     return _MARK + "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())

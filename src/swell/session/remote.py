@@ -248,14 +248,12 @@ def _own_python() -> str:
 
 
 def _store_environment(settings: Settings) -> dict[str, str]:
-    """How attempts reach the object store, and where they keep what they fetched; credentials
-    are their own."""
+    """How attempts reach the object store; credentials are their own."""
     access = store_access_from(settings)
     given = {
         "SWELL_S3_ENDPOINT_URL": access.endpoint_url,
         "SWELL_S3_REGION": access.region,
         "SWELL_S3_ADDRESSING": settings.s3_addressing,
-        "SWELL_LAYER_CACHE": settings.layer_cache,
     }
     return {name: value for name, value in given.items() if value}
 
