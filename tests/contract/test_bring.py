@@ -14,7 +14,7 @@ from swell.datastore import bring as bringing
 from swell.datastore.artifacts import Artifacts
 from swell.datastore.blob_format import ZSTD, read_table, storage_key
 from swell.datastore.bring import Bringer, keys_at_home, keys_of_launches
-from swell.datastore.cache import CachedStorage
+from swell.datastore.cache import REFRESH_AFTER_S, CachedStorage
 from swell.datastore.files import File, Folder
 from swell.datastore.items import load_item, store_items
 from swell.datastore.local import LocalStorage
@@ -156,15 +156,12 @@ def test_what_was_seen_is_looked_for_again_after_hours(home, bucket, said):
     assert bucket.size(storage_key(key)) is not None
 
 
-def test_an_old_blob_in_the_bucket_is_sent_anew_before_a_cleaner_takes_it(
-    home, bucket, said, monkeypatch
-):
+def test_an_old_blob_in_the_bucket_is_sent_anew_before_a_cleaner_takes_it(home, bucket, said):
     saved = Artifacts(home).save({"x": RANDOM.random(10_000), "y": numpy.zeros(50_000)})
     keys = keys_at_home(saved.values())
     assert Bringer(home, bucket, said.append).bring(keys) > 0
-    now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + bringing.REFRESH_AFTER_S + 60)
-    assert Bringer(home, CachedStorage(bucket, None), said.append).bring(keys) > 0
+    later = CachedStorage(bucket, None, clock=lambda: time.time() + REFRESH_AFTER_S + 60)
+    assert Bringer(home, later, said.append).bring(keys) > 0
     assert len(bucket.sent) >= 2 * len(keys)
 
 
