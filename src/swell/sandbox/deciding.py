@@ -7,10 +7,13 @@ import queue
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import TypeVar
+
+import msgspec
 
 from swell.sandbox.batch.chaos import ChaosAnswer, ChaosRequest, merged
 from swell.sandbox.batch.commands import AnnounceLoss, Command, KillJob, StartJob
@@ -57,6 +60,7 @@ class Decider:
         # One thread owns the machine, which is not thread-safe, and waits for what is due.
         self._thread = threading.Thread(target=self._decide, name="swell-batch", daemon=True)
         self._down_until = 0.0
+        self._calls: Counter[str] = Counter()
 
     def open(self, kept: Kept | None = None) -> None:
         """Begin to decide, with what an earlier one knew."""
@@ -77,7 +81,7 @@ class Decider:
 
     def call(self, operation: str, request: Document) -> Document:
         """Answer an API call; raises Refused."""
-        return self._asked(lambda: self._batch.call(operation, request, self._clock()))
+        return self._asked(lambda: self._answer(operation, request))
 
     def make(self, resources: Sequence[ResourceCall]) -> list[Document]:
         """Answers to calls that set things up; they count against no limit; raises Refused."""
@@ -94,11 +98,17 @@ class Decider:
 
     def status(self) -> Status:
         """What there is now, for people."""
-        return self._asked(lambda: status_of(self._batch.world))
+        return self._asked(
+            lambda: msgspec.structs.replace(status_of(self._batch.world), calls=dict(self._calls))
+        )
 
     def is_down(self) -> bool:
         """Whether no call is to be answered now."""
         return self._clock() < self._down_until
+
+    def _answer(self, operation: str, request: Document) -> Document:
+        self._calls[operation] += 1
+        return self._batch.call(operation, request, self._clock())
 
     def _misfortune(self, request: ChaosRequest) -> ChaosAnswer:
         now = self._clock()

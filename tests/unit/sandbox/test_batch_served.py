@@ -196,3 +196,13 @@ def test_tags_can_be_looked_at_and_changed(served: Served) -> None:
     served.client.tag_resource(resourceArn=arn, tags={"team": "red", "cost": "1"})
     served.client.untag_resource(resourceArn=arn, tagKeys=["cost"])
     assert served.client.list_tags_for_resource(resourceArn=arn)["tags"] == {"team": "red"}
+
+
+def test_the_status_counts_calls_by_operation(serve: Any) -> None:
+    served = serve()
+    job = served.submit()
+    served.until(job, "SUCCEEDED")
+    calls = served.service.decider.status().calls
+    assert calls["SubmitJob"] == 1
+    assert calls["DescribeJobs"] >= 1
+    assert "DescribeJobQueues" not in calls

@@ -32,11 +32,12 @@ class EnvironmentStatus(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """All of it."""
+    """All of it; ``calls`` counts requests to the API by operation, refused ones too."""
 
     queues: tuple[QueueStatus, ...]
     environments: tuple[EnvironmentStatus, ...]
     faults: Faults
+    calls: dict[str, int] = {}
 
 
 def status_of(world: World) -> Status:
