@@ -55,6 +55,21 @@ class HoldFlow(FlowSpec):
 if __name__ == "__main__":
     HoldFlow()
 """
+PLAIN = """
+from swell import FlowSpec, step
+
+class PlainFlow(FlowSpec):
+    @step
+    def start(self):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+if __name__ == "__main__":
+    PlainFlow()
+"""
 
 
 class Rehearsal:
@@ -205,6 +220,18 @@ def test_wrong_uses_are_told(rehearsal):
     assert rehearsal.type("batch", "list", "--json").stdout == "[]\n"
     said = rehearsal.type("batch", "kill", "--my-runs", "--user", "ada", code=2)
     assert "--my-runs cannot be given with" in said.stderr
+
+
+def test_where_no_queue_is_named_or_none_is_there_the_remedy_is(rehearsal):
+    (rehearsal.folder / "flow.py").write_text(PLAIN)
+    rehearsal.type("run")
+    said = rehearsal.type("batch", "list", code=2, SWELL_PROFILE="")
+    assert "No queue of AWS Batch is named" in said.stderr
+    assert "Set SWELL_BATCH_JOB_QUEUE" in said.stderr
+    said = rehearsal.type("batch", "list", code=1, SWELL_BATCH_JOB_QUEUE="nowhere")
+    assert "There is no queue 'nowhere'" in said.stderr
+    said = rehearsal.type("batch", "why")
+    assert "No unfinished job of run 1 is on AWS Batch." in said.stderr
 
 
 def test_on_a_terminal_it_asks_and_a_no_ends_nothing(held):

@@ -24,6 +24,7 @@ from swell.settings import Settings
 
 _RUNS_ASKED = 100
 """Of so many runs, the newest, it is looked up to which queues their jobs went."""
+_NAME_ONE = "Set SWELL_BATCH_JOB_QUEUE, or name it: --with batch:queue=NAME before 'batch'."
 
 Say = Callable[[str], None]
 
@@ -68,7 +69,7 @@ def queues_of(
     if not found:
         raise UsageError(
             "No queue of AWS Batch is named: not by the run, the script, or the settings.",
-            remedy="Set SWELL_BATCH_QUEUE, or name it: --with batch:queue=NAME before 'batch'.",
+            remedy=_NAME_ONE,
         )
     return list(found)
 
@@ -120,7 +121,7 @@ class BatchJobs:
             names = ", ".join(f"'{name}'" for name in self._named)
             raise ComputeError(
                 f"There is no queue {names} in the region {self._api.region}.",
-                remedy="Set SWELL_BATCH_QUEUE, or name it: --with batch:queue=NAME before 'batch'.",
+                remedy=_NAME_ONE,
             )
         return [queue.job_queue_name for queue in found]
 
