@@ -42,11 +42,13 @@ class Findings:
 
 @dataclass(frozen=True)
 class Ended:
-    """A finished command: its wall time, what it printed, and the driver's peak memory."""
+    """A finished command: its wall time, what it printed, and by the kernel's account peak
+    memory and processor time, those of what it waited for with it."""
 
     seconds: float
     output: str
     peak_mb: float
+    cpu_s: float
 
 
 class Lab:
@@ -100,7 +102,7 @@ class Lab:
             raise RuntimeError(
                 f"{' '.join(words)}\nended with {process.returncode}:\n{text[-3000:]}"
             )
-        return Ended(seconds, text, usage.ru_maxrss / 1024)
+        return Ended(seconds, text, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime)
 
     def swell(self, script: Path, *arguments: object, store: Path, fails: bool = False) -> Ended:
         """Run a flow script on swell."""

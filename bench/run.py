@@ -40,6 +40,7 @@ WORKS = {
     "items": "bench.works.items",
     "join": "bench.works.join",
     "objects": "bench.works.objects",
+    "batch": "bench.works.batch",
 }
 KEPT = HERE / "results.json"
 TABLE = HERE / "RESULTS.md"
