@@ -231,6 +231,15 @@ def test_the_report_names_commands_that_work(flow: Path) -> None:
     assert "Taken over from the origin's task 1." in resumed.stdout
 
 
+def test_the_command_to_go_on_has_the_profile_of_the_run(flow: Path) -> None:
+    (flow.parent / "lab.toml").write_text('isolation = "fresh"\n')
+    home = str(flow.parent)
+    done = piped(flow, "--profile", "lab", "run", "--bad", "2", SWELL_HOME=home)
+    commands = dict(re.findall(r"^(Log|Go on): +(.+)$", done.stderr, re.MULTILINE))
+    again = f"{sys.executable} {flow} --profile lab resume --origin-run-id 1"
+    assert commands["Go on"] == again
+
+
 def test_a_reader_that_goes_away_does_not_end_the_run(flow: Path) -> None:
     command = f"{sys.executable} {flow} run | head -n 1"
     environ = {**os.environ, "SWELL_ROOT": str(flow.parent / ".swell")}

@@ -69,10 +69,11 @@ def _version() -> None:
     click.echo(f"swell {VERSION}")
 
 
-def _choose_profile(ctx: click.Context, option: click.Parameter, value: str | None) -> None:
+def _choose_profile(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:
     del option
     if value is not None and not ctx.resilient_parsing:
         ctx.obj = settings_of_profile(value)
+    return value
 
 
 def _print_version(ctx: click.Context, option: click.Parameter, value: bool) -> None:

@@ -80,14 +80,13 @@ def settings_or_exit() -> Settings:
 
 
 def profile_option(
-    choose: Callable[[click.Context, click.Parameter, str | None], None],
+    choose: Callable[[click.Context, click.Parameter, str | None], str | None],
 ) -> click.Option:
     """``--profile``, before the command; ``choose`` is called before other options are."""
     return click.Option(
         ["--profile"],
         metavar="NAME",
         is_eager=True,
-        expose_value=False,
         callback=choose,
         help="Read the settings of profile NAME.",
     )

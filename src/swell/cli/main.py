@@ -174,11 +174,12 @@ def _choose_metadata(ctx: click.Context, option: click.Parameter, value: str) ->
     return value
 
 
-def _choose_profile(ctx: click.Context, option: click.Parameter, value: str | None) -> None:
+def _choose_profile(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:
     """Before any other option looks at the settings."""
     del option
     if value is not None:
         ctx.obj.settings = settings_of_profile(value)
+    return value
 
 
 def _is_scheme_of(url: str | None, given: str) -> bool:
