@@ -383,6 +383,8 @@ class RemoteBackend:
             # What was killed from outside had its time to speak, and the store was looked
             # at after the engine said that it has ended.
             or _engine_cause(told) is Cause.CANCELLED
+            # A machine that is gone says nothing more.
+            or (told.evidence is not None and told.evidence.host_lost)
         }
         if given_up:
             self._last_lines.bring(given_up)

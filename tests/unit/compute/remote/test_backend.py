@@ -86,6 +86,28 @@ def test_a_job_that_ended_without_a_word_ends_by_what_the_engine_says(watched):
     assert JobId("2", 0) not in run.ended()
 
 
+def test_no_word_is_waited_for_from_a_machine_that_is_lost(watched):
+    run = watched(word_grace_s=3600.0)
+    run.backend.submit([launch(2)])
+    engine_id = run.queue.id_of("swell-work-2-0-1")
+    evidence = Evidence(host_lost=True, reason="Host EC2 (instance i-1) terminated.")
+    run.queue.told.append(MemberUpdate(engine_id, 0, JobState.EXITED, 5.0, evidence))
+    (update,) = run.wait_for_ends(1).values()
+    assert find_cause(update.evidence).cause is Cause.HOST_LOST
+
+
+def test_what_a_machine_told_before_it_was_lost_counts(watched):
+    run = watched(word_grace_s=3600.0)
+    run.backend.submit([launch(2)])
+    name = "swell-work-2-0-1"
+    engine_id = run.queue.id_of(name)
+    run.tell_end(name, result=ok_result(), at_ms=1)
+    evidence = Evidence(host_lost=True, reason="Host EC2 (instance i-1) terminated.")
+    run.queue.told.append(MemberUpdate(engine_id, 0, JobState.EXITED, 5.0, evidence))
+    (update,) = run.wait_for_ends(1).values()
+    assert update.result == ok_result()
+
+
 def test_the_last_word_counts_although_the_engine_was_asked_first(watched):
     run = watched(word_grace_s=30.0)
     run.backend.submit([launch(2)])
