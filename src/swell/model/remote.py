@@ -228,6 +228,7 @@ class EndNote(msgspec.Struct, frozen=True):
     memory_limit_mb: float | None = None
     peak_memory_mb: float | None = None
     cpu_s: float | None = None
+    log_segments: int = 0
     facts: Mapping[str, str] = {}
 
     def usage(self) -> Usage:

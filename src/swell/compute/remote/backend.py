@@ -293,6 +293,8 @@ class RemoteBackend:
             flight = self._flights.named(news.name)
             if flight is not None and flight.is_new(news):
                 fresh.append(news)
+        # The times in keys are those of the writing machine, to a second.
+        fresh.sort(key=lambda news: news.kind == "end")
         bodies = iter(self._postbox.read([one for one in fresh if one.kind != "began"]))
         updates: list[JobUpdate] = []
         for news in fresh:
@@ -303,10 +305,12 @@ class RemoteBackend:
             member = Member(flight, news.member)
             if news.kind == "began":
                 updates += self._began(member, news.at_ms / 1000)
-            elif news.kind == "log":
+            elif news.kind == "end":
+                updates += self._take_end(member, news.attempt, parse_end(body), now)
+            elif flight.is_next(news):
                 self._take_output(member, news, body)
             else:
-                updates += self._take_end(member, parse_end(body), now)
+                self._sweep = True
         if updates:
             self._report(updates)
         self._store_pace.looked(now, found=bool(fresh))
@@ -323,9 +327,13 @@ class RemoteBackend:
         for frame in parse_log(body):
             self._sink(TaskOutput(member.launch, None, frame.stream, frame.data, frame.at))
 
-    def _take_end(self, member: Member, ended: Ended, now: float) -> list[JobUpdate]:
+    def _take_end(self, member: Member, attempt: int, ended: Ended, now: float) -> list[JobUpdate]:
         note = ended.note
         if note.ended_by == "claimed":
+            return []
+        if not member.flight.has_told_all(member.place, attempt, note.log_segments):
+            self._sweep = True
+            self._store_pace.hurry(now)
             return []
         is_cancelled = member.place in member.flight.cancelled
         if note.ended_by == "stop" and not is_cancelled and not _went_well(ended.result):

@@ -32,6 +32,10 @@ class _Taken(NamedTuple):
     key: str
 
 
+MOST_LOOKS = 5
+"""So often log segments are looked for that an attempt says it sent."""
+
+
 class Flight:
     """A submission some of whose members have not ended."""
 
@@ -48,6 +52,7 @@ class Flight:
         # Members that told an end of which only the engine knows the reason.
         self.stopped: set[int] = set()
         self._taken: dict[int, _Taken] = {}
+        self._looks: dict[int, int] = {}
         self.ends_without_word: dict[int, MemberUpdate] = {}
 
     def is_new(self, news: News) -> bool:
@@ -60,6 +65,22 @@ class Flight:
             taken = self._taken.get(news.member)
             return taken is None or (news.attempt, news.number) > taken[:2]
         return news.kind == "end"
+
+    def is_next(self, news: News) -> bool:
+        """Whether no log segment before ``news`` is still on its way."""
+        return news.number == self._segments_taken(news.member, news.attempt)
+
+    def has_told_all(self, index: int, attempt: int, segments: int) -> bool:
+        """Whether all ``segments`` of an attempt that has ended were taken, or were looked for
+        often enough."""
+        if self._segments_taken(index, attempt) >= segments:
+            return True
+        self._looks[index] = self._looks.get(index, 0) + 1
+        return self._looks[index] > MOST_LOOKS
+
+    def _segments_taken(self, index: int, attempt: int) -> int:
+        taken = self._taken.get(index)
+        return taken.number + 1 if taken is not None and taken.attempt == attempt else 0
 
     def take_log(self, news: News) -> None:
         """The log segment ``news`` was taken."""

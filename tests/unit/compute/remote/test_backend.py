@@ -65,6 +65,27 @@ def test_output_comes_in_order_before_the_end_and_only_once(watched):
     assert [update.state for update in run.updates] == [JobState.RUNNING, JobState.EXITED]
 
 
+def test_output_is_taken_before_the_end_although_its_keys_stand_behind_it(watched):
+    run = watched()
+    run.backend.submit([launch(2)])
+    name = "swell-work-2-0-1"
+    run.tell_end(name, result=ok_result(), at_ms=1_000, log_segments=3)
+    run.tell_log(name, "second", number=1, at_ms=1_000)
+    run.tell_log(name, "first", number=0, at_ms=1_001)
+    run.wait_for(lambda: len(run.outputs) == 2)
+    run.tell_log(name, "third", number=2, at_ms=999)
+    run.wait_for_ends(1)
+    assert [output.data for output in run.outputs] == [b"first", b"second", b"third"]
+
+
+def test_an_end_is_taken_although_output_that_it_tells_of_never_comes(watched):
+    run = watched()
+    run.backend.submit([launch(2)])
+    run.tell_end("swell-work-2-0-1", result=ok_result(), log_segments=1)
+    (update,) = run.wait_for_ends(1).values()
+    assert update.result == ok_result()
+
+
 def test_an_end_without_a_result_carries_the_evidence(watched):
     run = watched()
     run.backend.submit([launch(2)])
