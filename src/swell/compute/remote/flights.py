@@ -68,7 +68,7 @@ class Flight:
 
     def is_next(self, news: News) -> bool:
         """Whether no log segment before ``news`` is still on its way."""
-        return news.number == self._segments_taken(news.member, news.attempt)
+        return news.number == self._segments_taken(news.member, news.attempt) + 1
 
     def has_told_all(self, index: int, attempt: int, segments: int) -> bool:
         """Whether all ``segments`` of an attempt that has ended were taken, or were looked for
@@ -80,7 +80,8 @@ class Flight:
 
     def _segments_taken(self, index: int, attempt: int) -> int:
         taken = self._taken.get(index)
-        return taken.number + 1 if taken is not None and taken.attempt == attempt else 0
+        # They are numbered from 1.
+        return taken.number if taken is not None and taken.attempt == attempt else 0
 
     def take_log(self, news: News) -> None:
         """The log segment ``news`` was taken."""

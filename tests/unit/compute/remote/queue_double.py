@@ -162,7 +162,7 @@ class Watched:
         key = f"{KEYS.news}{at_ms:013d}/{kind}/{name}/{member}/{attempt}/{number}"
         self.storage.write(key, [body])
 
-    def tell_log(self, name, text, number=0, at_ms=1_000, member=0):
+    def tell_log(self, name, text, number=1, at_ms=1_000, member=0):
         frame = struct.pack("<BdI", 1, at_ms / 1000, len(text)) + text.encode()
         self.tell("log", name, member, number, frame, at_ms)
 

@@ -54,10 +54,10 @@ def test_output_comes_in_order_before_the_end_and_only_once(watched):
     run = watched()
     run.backend.submit([launch(2)])
     name = "swell-work-2-0-1"
-    run.tell_log(name, "first", number=0, at_ms=1_000)
+    run.tell_log(name, "first", number=1, at_ms=1_000)
     run.wait_for(lambda: len(run.outputs) == 1)
-    run.tell_log(name, "second", number=1, at_ms=2_000)
-    run.tell_log(name, "third", number=2, at_ms=3_000)
+    run.tell_log(name, "second", number=2, at_ms=2_000)
+    run.tell_log(name, "third", number=3, at_ms=3_000)
     run.tell("began", name, at_ms=900)
     run.tell_end(name, result=ok_result(), at_ms=4_000)
     run.wait_for_ends(1)
@@ -70,10 +70,10 @@ def test_output_is_taken_before_the_end_although_its_keys_stand_behind_it(watche
     run.backend.submit([launch(2)])
     name = "swell-work-2-0-1"
     run.tell_end(name, result=ok_result(), at_ms=1_000, log_segments=3)
-    run.tell_log(name, "second", number=1, at_ms=1_000)
-    run.tell_log(name, "first", number=0, at_ms=1_001)
+    run.tell_log(name, "second", number=2, at_ms=1_000)
+    run.tell_log(name, "first", number=1, at_ms=1_001)
     run.wait_for(lambda: len(run.outputs) == 2)
-    run.tell_log(name, "third", number=2, at_ms=999)
+    run.tell_log(name, "third", number=3, at_ms=999)
     run.wait_for_ends(1)
     assert [output.data for output in run.outputs] == [b"first", b"second", b"third"]
 
