@@ -42,7 +42,7 @@ from swell.session.origin import (
     find_origin,
     origin_reader,
 )
-from swell.session.run_order import RunOrder
+from swell.session.run_order import BATCH_BACKEND, RunOrder
 from swell.session.run_stores import RunStores
 from swell.session.user import default_namespace, user_name
 from swell.settings import Settings
@@ -117,7 +117,7 @@ class Beginning:
 
         Raises CommandException where this command has no way to watch them.
         """
-        from swell.session.taking_over import ELSEWHERE, find_what_is_known, is_without_driver
+        from swell.session.taking_over import find_what_is_known, is_without_driver
 
         if not is_without_driver(run):
             return False
@@ -125,7 +125,7 @@ class Beginning:
         _, intents = find_what_is_known(metastore, run, self._flow.graph, self._stores.data)
         if not intents:
             return False
-        if all(plan.backend != ELSEWHERE for plan in self._flow.plans.values()):
+        if all(plan.backend != BATCH_BACKEND for plan in self._flow.plans.values()):
             count = sum(len(intent.jobs) for intent in intents)
             raise CommandException(
                 f"{count} jobs of run {run.id.number} may still run on AWS Batch.",
@@ -337,6 +337,6 @@ def _write_file(path: str, text: str) -> None:
 
 def _queues(flow: SettledFlow, settings: Settings) -> list[str]:
     """Where its jobs go: for those who look for them when the script names others."""
-    away = [plan.batch for plan in flow.plans.values() if plan.backend == "batch"]
+    away = [plan.batch for plan in flow.plans.values() if plan.backend == BATCH_BACKEND]
     named = [(options.queue if options else None) or settings.batch_queue for options in away]
     return [name for name in dict.fromkeys(named) if name]

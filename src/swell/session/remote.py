@@ -31,6 +31,7 @@ from swell.package.upload import Stored, Uploads
 from swell.session.datastores import Datastores
 from swell.session.flow import SettledFlow
 from swell.session.packages import code_package, layers_for
+from swell.session.run_order import BATCH_BACKEND
 from swell.settings import Settings
 
 Say = Callable[[str], None]
@@ -72,7 +73,7 @@ class Remote:
     Raises UsageError where artifacts are not in an object store, or a setting cannot be.
     """
 
-    name = "batch"
+    name = BATCH_BACKEND
 
     def __init__(self, flow: SettledFlow, order: RemoteOrder, settings: Settings, say: Say) -> None:
         self._flow = flow
@@ -143,7 +144,7 @@ class Remote:
             context=base64.b64encode(encode(context)).decode(),
             arguments=(),
             executable=plan.batch.executable if plan.batch is not None else None,
-            environment=_settings_that_travel(settings, context),
+            environment=settings_that_travel(settings, context),
             timeout_s=None if plan.timeout_s is None else plan.timeout_s + START_AND_SAVE_S,
             lease_s=_seconds(settings.lease_s, "SWELL_LEASE_S"),
             log_segment_s=min(3.0, 3 * _seconds(settings.remote_poll_s, "SWELL_REMOTE_POLL_S")),
@@ -258,12 +259,15 @@ def _store_environment(settings: Settings) -> dict[str, str]:
     return {name: value for name, value in given.items() if value}
 
 
-def _settings_that_travel(settings: Settings, context: RunContext) -> dict[str, str]:
+def settings_that_travel(settings: Settings, context: RunContext) -> dict[str, str]:
+    """Variables that an attempt needs to see settings as its driver does; no secrets."""
     given = {
         "SWELL_USER": context.user,
         "SWELL_DATASTORE": settings.datastore,
         "SWELL_S3_ROOT": settings.s3_root,
         "SWELL_DEBUG": settings.debug,
+        "SWELL_UNPICKLE": settings.unpickle,
+        "SWELL_UNPICKLE_ALLOW": settings.unpickle_allow,
     }
     return {name: value for name, value in given.items() if value}
 

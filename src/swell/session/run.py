@@ -23,7 +23,7 @@ from swell.session.beginning import Beginning, Begun, give_up
 from swell.session.flow import SettledFlow
 from swell.session.keepers import fresh_argv, open_cold_keeper, open_keeper
 from swell.session.place import find_place, make_place
-from swell.session.run_order import RunOrder, RunResult
+from swell.session.run_order import LOCAL_BACKEND, RunOrder, RunResult
 from swell.session.run_stores import RunStores
 from swell.session.signals import signals_into
 from swell.settings import Settings
@@ -31,9 +31,6 @@ from swell.settings import Settings
 if TYPE_CHECKING:
     from swell.session.leaving import LeaveQuestion
     from swell.session.remote import Remote
-
-LOCAL_BACKEND = "local"
-"""The backend of steps that run on this machine."""
 
 
 def run_flow(

@@ -9,6 +9,11 @@ import msgspec
 from swell.model.facts import RunFact
 from swell.scheduler.loop import RunEnd
 
+LOCAL_BACKEND = "local"
+"""The backend of steps that run on this machine."""
+BATCH_BACKEND = "batch"
+"""The backend of steps on AWS Batch, whose jobs go on without a driver."""
+
 
 class RunOrder(msgspec.Struct, frozen=True):
     """What the command line asks of a run.

@@ -24,10 +24,9 @@ from swell.seams.storage import Storage
 from swell.session.datastores import Datastores
 from swell.session.flow import SettledFlow
 from swell.session.liveness import is_lost
+from swell.session.run_order import BATCH_BACKEND
 
 _ID = ".id"
-ELSEWHERE = "batch"
-"""The backend whose jobs go on without a driver."""
 
 
 def is_without_driver(run: RunFact) -> bool:
@@ -90,7 +89,7 @@ def find_what_is_known(
         for name, launches in submitted.items()
     }
     intents = tuple(
-        Intent(name, jobs, ELSEWHERE, made_at=made_at[name])
+        Intent(name, jobs, BATCH_BACKEND, made_at=made_at[name])
         for name, jobs in waiting.items()
         if jobs
     )

@@ -6,7 +6,6 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -21,15 +20,12 @@ from swell.compute.remote.submitting import Preparation, Submitter
 from swell.errors import SwellError
 from swell.model.cause import Cause, Evidence
 from swell.model.ids import JobId
-from swell.model.job import Intent, JobState, JobUpdate, Launch
+from swell.model.job import Intent, JobState, JobUpdate, Launch, StepPlan
 from swell.model.remote import Ended, News, RunKeys, parse_end, parse_log
 from swell.seams.backend import Report
 from swell.seams.clock import Clock
 from swell.seams.queue import JobQueue, MemberUpdate
 from swell.seams.storage import Storage
-
-if TYPE_CHECKING:
-    from swell.model.job import StepPlan
 
 SLOW_START_S = 30.0
 """What does not run after that is asked about, and why it waits is told."""
@@ -70,7 +66,7 @@ class _Close(msgspec.Struct, frozen=True):
 class RemoteBackend:
     """Runs attempts by ``jobs``, a batch system, and hears of them through ``storage``.
 
-    ``prepare`` makes what attempts of a step need (in this backend's thread, once a step);
+    ``preparation`` makes what attempts of a step need (in this backend's thread, once a step);
     ``say`` tells the user a sentence.
     """
 
@@ -168,7 +164,7 @@ class RemoteBackend:
         self._tell(reason)
         self._lose_all(reason)
         evidence = Evidence(engine_cause=Cause.PLACEMENT, reason=reason)
-        for launches in self._gathering.due({}, self._clock()):
+        for launches in self._gathering.rest():
             self._report_ends([launch.job for launch in launches], evidence)
         self._cancel_now(self._flights.jobs(), "its driver failed")
         while self._close is None:

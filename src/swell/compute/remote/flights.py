@@ -101,6 +101,7 @@ class Flight:
         """Member ``index`` has ended; nothing more is heard of it."""
         self.unfinished.discard(index)
         self._taken.pop(index, None)
+        self._looks.pop(index, None)
         self.ends_without_word.pop(index, None)
 
     def watched(self) -> Watched:
