@@ -105,7 +105,7 @@ def _named_run(metastore: Metastore, flow: str, wanted: str) -> RunFact:
     text = wanted.removeprefix(f"{flow}/")
     if not text.isdecimal():
         raise UsageError(
-            f"'{wanted}' is not the number of a run.", remedy="Give it like --origin-run-id 15."
+            f"'{wanted}' is not the number of a run.", remedy="Give the number alone, such as 15."
         )
     run = metastore.run(RunId(flow, int(text)))
     if run is None:

@@ -41,7 +41,9 @@ def find_run_to_take(metastore: Metastore, flow: SettledFlow, number: str) -> Ru
     """
     text = number.removeprefix(f"{flow.name}/")
     if not text.isdecimal():
-        raise UsageError(f"'{number}' is not the number of a run.", remedy="Give it like 15.")
+        raise UsageError(
+            f"'{number}' is not the number of a run.", remedy="Give the number alone, such as 15."
+        )
     run = metastore.run(RunId(flow.name, int(text)))
     if run is None:
         raise CommandException(
