@@ -374,6 +374,27 @@ def test_the_nodes_of_a_gang_are_members_by_their_index(stage: Stage) -> None:
     assert facts["aws-batch-job-main-node-private-ipv4-address"] == "10.0.0.7"
 
 
+def test_the_main_node_of_a_gang_ends_last(stage: Stage) -> None:
+    stage.members = 2
+    gate = stage.folder / "gate"
+    stage.prepare(
+        "import os, time\n"
+        "is_main = os.environ['AWS_BATCH_JOB_NODE_INDEX'] == '0'\n"
+        f"while not is_main and not os.path.exists({str(gate)!r}):\n"
+        "    time.sleep(0.01)\n"
+    )
+    gang = {"AWS_BATCH_JOB_NUM_NODES": "2", "AWS_BATCH_JOB_MAIN_NODE_INDEX": "0"}
+    main = stage.begin(AWS_BATCH_JOB_ID="job-1#0", AWS_BATCH_JOB_NODE_INDEX="0", **gang)
+    other = stage.begin(AWS_BATCH_JOB_ID="job-1#1", AWS_BATCH_JOB_NODE_INDEX="1", **gang)
+    until(lambda: [end.index for end in stage.news("end")] == [0], main)
+
+    gate.touch()
+
+    assert ended(main).returncode == 0
+    assert {end.index for end in stage.news("end")} == {0, 1}
+    assert ended(other).returncode == 0
+
+
 @pytest.mark.slow
 def test_an_end_that_cannot_be_told_is_no_success(s3_server: SeaweedFs, tmp_path: Path) -> None:
     own = SeaweedFs(tmp_path / "store")

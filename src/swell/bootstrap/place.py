@@ -29,12 +29,28 @@ class Refused(Exception):
 
 
 class Place:
-    """One attempt among those of a submission: ``job`` is the engine's id without the member."""
+    """One attempt among those of a submission: ``job`` is the engine's id without the member.
 
-    def __init__(self, job: str, index: int, attempt: int) -> None:
+    ``nodes`` is the size of a gang, 1 for what is none; the engine ends a gang as soon as its
+    node ``main`` ends.
+    """
+
+    def __init__(self, job: str, index: int, attempt: int, nodes: int = 1, main: int = 0) -> None:
         self.job = job
         self.index = index
         self.attempt = attempt
+        self.nodes = nodes
+        self.main = main
+
+    @property
+    def is_main(self) -> bool:
+        """Whether other nodes end with this one."""
+        return self.nodes > 1 and self.index == self.main
+
+    @property
+    def is_follower(self) -> bool:
+        """Whether it ends with another node."""
+        return self.nodes > 1 and self.index != self.main
 
 
 def find_place(environ: Mapping[str, str]) -> Place:
@@ -46,7 +62,13 @@ def find_place(environ: Mapping[str, str]) -> Place:
     if not job:
         raise Refused("AWS_BATCH_JOB_ID is not set: this program is started by AWS Batch only.")
     index = environ.get("AWS_BATCH_JOB_ARRAY_INDEX") or environ.get("AWS_BATCH_JOB_NODE_INDEX")
-    return Place(job, int(index or 0), int(environ.get("AWS_BATCH_JOB_ATTEMPT") or 1))
+    return Place(
+        job,
+        int(index or 0),
+        int(environ.get("AWS_BATCH_JOB_ATTEMPT") or 1),
+        int(environ.get("AWS_BATCH_JOB_NUM_NODES") or 1),
+        int(environ.get("AWS_BATCH_JOB_MAIN_NODE_INDEX") or 0),
+    )
 
 
 def facts_of(environ: Mapping[str, str]) -> dict[str, str]:
@@ -64,23 +86,46 @@ class Keys:
 
     def __init__(self, root: str, submission: str, place: Place) -> None:
         self._root = root
-        self._member = f"{submission.rpartition('/')[2]}/{place.index}"
+        self._name = submission.rpartition("/")[2]
+        self._index = place.index
         self._attempt = place.attempt
 
     @property
     def claim(self) -> str:
         """Where the job that runs this member has put its id."""
-        return f"{self._root}/claims/{self._member}"
+        return f"{self._root}/claims/{self._name}/{self._index}"
 
     @property
     def leases(self) -> str:
         """What the keys of the driver's beats begin with."""
         return f"{self._root}/lease/"
 
+    @property
+    def nodes(self) -> str:
+        """What the keys of the signs of life of a gang's nodes begin with."""
+        return f"{self._root}/nodes/{self._name}/{self._attempt}/"
+
+    @property
+    def node_end(self) -> str:
+        """Where this node says that it has ended; behind all its beats."""
+        return f"{self.nodes}ended/{self._index}"
+
+    def node_beat(self, now: float) -> str:
+        """``now`` is the store's time in Unix seconds."""
+        return f"{self.nodes_since(now)}/{self._index}"
+
+    def nodes_since(self, at: float) -> str:
+        """A key before all signs of life from Unix second ``at`` on."""
+        return f"{self.nodes}{_stamp(at)}"
+
     def news(self, kind: str, number: int, now: float) -> str:
         """``now`` is the store's time in Unix seconds."""
-        stamp = f"{int(now * 1000):013d}"
-        return f"{self._root}/news/{stamp}/{kind}/{self._member}/{self._attempt}/{number}"
+        member = f"{self._name}/{self._index}/{self._attempt}"
+        return f"{self._root}/news/{_stamp(now)}/{kind}/{member}/{number}"
+
+
+def _stamp(at: float) -> str:
+    return f"{int(at * 1000):013d}"
 
 
 class Ending:

@@ -18,6 +18,7 @@ from swell.bootstrap.ends import (
     exit_code_of,
 )
 from swell.bootstrap.folders import cache_folder, put_whole, temporary_folder
+from swell.bootstrap.gang import NodeBeats, OtherNodes
 from swell.bootstrap.log_feed import LogFeed
 from swell.bootstrap.manifest import Manifest, check_interpreter, read_member
 from swell.bootstrap.missing import explain_missing, missing_module
@@ -88,10 +89,16 @@ class Attempt:
         )
         os.mkdir(folder, 0o700)
         sender = Sender(self._store, self._keys)
+        beats = NodeBeats(self._store, self._keys) if self._place.is_follower else None
         try:
             self._try_to_run(folder, sender)
             self._wake.quietly()
-            return self._tell_end(folder, sender)
+            code = self._tell_end(folder, sender)
+            if beats is not None:
+                beats.end()
+            if self._place.is_main and code == 0:
+                self._await_gang()
+            return code
         finally:
             import shutil
 
@@ -164,9 +171,7 @@ class Attempt:
         feed = LogFeed(manifest.max_log_bytes)
         watch = Watch(child, sender, feed, self._wake)
         spot = SpotWatch(self._environ, notice, ending.facts)
-        lease = None
-        if manifest.lease_s is not None:
-            lease = LeaseWatch(self._store, self._keys.leases, manifest.lease_s, watch.expire)
+        lease = self._lease(watch.expire)
         began = encode_began(self._place, child.pid, ending.facts)
         watch.until_gone(manifest.timeout_s, manifest.log_segment_s, began)
         spot.stop()
@@ -187,6 +192,25 @@ class Attempt:
             ending.ended_by = "spot"
             ending.sentence = "The spot machine is taken back."
         ending.log_ends, ending.log_segments = feed.ends, watch.segments
+
+    def _await_gang(self) -> None:
+        """The engine ends all nodes with this one, so the others may end first."""
+        wake, others = self._wake, OtherNodes(self._store, self._keys, self._place)
+        expired = threading.Event()
+
+        def expire(sentence: str) -> None:
+            expired.set()
+            wake.wake()
+
+        lease = self._lease(expire)
+        others.wait(lambda: wake.stopped_at is not None or expired.is_set(), wake.pause)
+        if lease is not None:
+            lease.stop()
+
+    def _lease(self, expired: Callable[[str], None]) -> LeaseWatch | None:
+        if self._manifest.lease_s is None:
+            return None
+        return LeaseWatch(self._store, self._keys.leases, self._manifest.lease_s, expired)
 
     def _tell_end(self, folder: str, sender: Sender) -> int:
         ending = self._ending

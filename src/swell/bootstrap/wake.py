@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import time
 
@@ -44,6 +45,11 @@ class Wake:
             os.write(self._write, b"\0")
         except BlockingIOError:
             pass  # it is awake
+
+    def pause(self, limit_s: float) -> None:
+        """Wait until something wakes the loop, or for ``limit_s``."""
+        select.select([self.fd], [], [], limit_s)
+        self.drain()
 
     def drain(self) -> None:
         """Forget what woke the loop."""

@@ -41,7 +41,7 @@ def run_remote_attempt(flow_class: type[Flow], settings: Settings) -> None:
     stores = Datastores.away(context.datastore, settings)
     store = TaskStore(stores, context.script)
     runner = attempt_runner(flow_in_force(flow_class, settings, context), context, store, settings)
-    result = with_remedy(runner.run(_at_its_place(launch, settings), lambda: None))
+    result = with_remedy(runner.run(at_its_place(launch, settings), lambda: None))
     draft = os.path.join(folder, f"{RESULT}.draft")
     with open(draft, "wb") as file:
         file.write(encode(result))
@@ -69,12 +69,27 @@ def _context(manifest: Manifest) -> RunContext:
     )
 
 
-def _at_its_place(launch: Launch, settings: Settings) -> Launch:
+def at_its_place(launch: Launch, settings: Settings) -> Launch:
     """The Launch of a gang's member, with the address under which node 0 is reached."""
-    if launch.gang is None or settings.main_node_ip is None:
+    if launch.gang is None:
         return launch
-    gang = msgspec.structs.replace(launch.gang, main_ip=settings.main_node_ip)
+    address = settings.main_node_ip
+    if address is None and settings.ecs_metadata is not None:
+        address = own_address()  # of node 0, whom the engine does not tell it
+    if address is None:
+        return launch
+    gang = msgspec.structs.replace(launch.gang, main_ip=address)
     return msgspec.structs.replace(launch, gang=gang)
+
+
+def own_address() -> str | None:
+    """Under which other containers reach this one: multi-node jobs have networks of their own."""
+    import socket
+
+    try:
+        return socket.gethostbyname(socket.gethostname())
+    except OSError:
+        return None
 
 
 def _read(folder: str, name: str) -> bytes:

@@ -1,13 +1,18 @@
-"""What an attempt elsewhere adds to its result: the remedy where a module was missing."""
+"""What an attempt elsewhere adds: the remedy for a missing module, the main node's address."""
 
 from __future__ import annotations
+
+import socket
 
 import msgspec
 import pytest
 
 from swell.model.cause import Cause
+from swell.model.ids import JobId
+from swell.model.job import Gang, Inputs, Launch
 from swell.model.record import AttemptResult, Outcome
-from swell.session.remote_attempt import with_remedy
+from swell.session.remote_attempt import at_its_place, with_remedy
+from swell.settings import load_settings
 
 
 def result(**outcome: object) -> AttemptResult:
@@ -26,3 +31,23 @@ def test_a_missing_module_is_told_with_the_package_that_has_it() -> None:
 def test_other_ends_stay_as_they_are(outcome: dict[str, object]) -> None:
     before = result(**outcome)
     assert with_remedy(before) is before
+
+
+@pytest.mark.parametrize(
+    ("environ", "address"),
+    [
+        ({"AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS": "10.0.0.7"}, "10.0.0.7"),
+        ({"ECS_CONTAINER_METADATA_URI_V4": "http://169.254.170.2/v4/1"}, "10.0.0.8"),
+        ({}, "127.0.0.1"),
+    ],
+)
+def test_the_members_of_a_gang_know_the_address_of_the_main_node(
+    environ: dict[str, str], address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "gethostbyname", lambda name: "10.0.0.8")
+    launch = Launch(JobId("work/2", 0), "work", 1, Inputs(), gang=Gang(0, 2, "2"))
+
+    placed = at_its_place(launch, load_settings(environ))
+
+    assert placed.gang is not None
+    assert placed.gang.main_ip == address
