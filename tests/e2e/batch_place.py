@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from swell.model.submission_name import name_prefix
+from swell.session.databases import open_for_reading
+from swell.session.place import Place as StorePlace
 from tests.e2e.flow_place import Place
 from tests.e2e.terminal import DEADLINE_S, Done
 from tests.servers.sandbox import Sandbox
@@ -30,18 +33,23 @@ class BatchPlace(Place):
         return done
 
     @contextlib.contextmanager
-    def started(self, *arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
-        """A driver that runs meanwhile, and is gone behind the block."""
+    def started(
+        self, *arguments: str, how: dict[str, Any] | None = None, **variables: str
+    ) -> Iterator[subprocess.Popen[str]]:
+        """A driver that runs meanwhile, and is gone behind the block; ``how`` is for Popen."""
         environ = {name: value for name, value in os.environ.items() if name[:6] != "SWELL_"}
         environ |= {"SWELL_ROOT": str(self.folder / ".swell"), "SWELL_USER": "tester"}
+        options: dict[str, Any] = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.STDOUT,
+            "text": True,
+        }
         driver = subprocess.Popen(
             [sys.executable, str(self.script), *arguments],
             cwd=self.folder,
             env={**environ, **self.sandbox.variables, **variables},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+            **{**options, **(how or {})},
         )
         with driver:
             try:
@@ -54,21 +62,25 @@ class BatchPlace(Place):
         return [job for job in self.jobs() if job["status"] not in ("SUCCEEDED", "FAILED")]
 
     def jobs(self, queue: str = "swell") -> list[dict[str, Any]]:
-        """All jobs of this folder's flow, as DescribeJobs tells them."""
+        """All jobs of the flow's runs in this folder, as DescribeJobs tells them."""
         import boto3
 
         flow = self.script.read_text().split("class ")[1].split("(")[0]
+        place = StorePlace(str(self.folder / ".swell"))
+        if not place.may_have_runs:
+            return []
+        with contextlib.closing(open_for_reading(place).metastore) as store:
+            named = name_prefix(store.store_id, flow) + "*"
         client = boto3.client("batch")
         with contextlib.closing(client):
             pages = client.get_paginator("list_jobs").paginate(
-                jobQueue=queue,
-                filters=[{"name": "AFTER_CREATED_AT", "values": ["0"]}],
+                jobQueue=queue, filters=[{"name": "JOB_NAME", "values": [named]}]
             )
             ids = [job["jobId"] for page in pages for job in page["jobSummaryList"]]
             found = []
             for at in range(0, len(ids), 100):
                 found += client.describe_jobs(jobs=ids[at : at + 100])["jobs"]
-        return [job for job in found if job["tags"].get("swell:flow") == flow]
+        return found
 
 
 def until(is_so: Callable[[], object]) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from swell.model.cause import Cause
 from swell.model.facts import RunStatus
-from tests.faults.driving import DEADLINE_S, Driver, Place, until
+from tests.faults.driving import DEADLINE_S, Driver, Place, take_terminal, until
 
 # Two siblings are done; the third has left children of every kind and never ends.
 STUCK = """
@@ -147,14 +147,6 @@ def test_a_closed_terminal_ends_the_run(place: Place, stuck_script: Path) -> Non
         assert driver.wait() == -signal.SIGHUP, driver.text
         place.wait_until_empty()
         assert place.done_steps("StuckFlow") == ["start", "work", "work"]
-
-
-def take_terminal() -> None:
-    """In the child: make its stdin the terminal that controls its session."""
-    import fcntl
-    import termios
-
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 def test_a_second_interrupt_ends_tasks_that_ignore_the_first(place: Place) -> None:
