@@ -1,16 +1,11 @@
 """Decides what a run does next: events in, commands out; no I/O, no clock.
 
-Work that may start waits per step; the deepest step goes first, then the oldest task
-(`ready`). Open splits count who has reached their join (`scopes`). A gang starts whole:
-once it is next, nothing else starts until it has its slots, or, if it is larger than
-``max_workers``, until nothing else runs. So no gang starves, at the price of idle slots.
-Retries that are due stand before new work, but not before a gang that is next.
+What starts next is `starting`'s to say. Open splits count who has reached their join
+(`scopes`).
 """
 
 from __future__ import annotations
 
-import heapq
-from collections import deque
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
@@ -34,8 +29,6 @@ from swell.scheduler.events import (
     OriginTask,
     RetryLater,
     RunStarted,
-    Start,
-    StartAttempts,
     TaskFailedForGood,
     TaskKey,
     WakeAt,
@@ -44,6 +37,7 @@ from swell.scheduler.known import NOTHING_KNOWN, Known
 from swell.scheduler.ready import Block, StepCounts, StepState
 from swell.scheduler.retry import next_attempt
 from swell.scheduler.scopes import gang_member_name
+from swell.scheduler.starting import Starting
 from swell.scheduler.transitions import refusal
 from swell.scheduler.unfolding import Unfolding
 
@@ -79,14 +73,10 @@ class RunState:
     ) -> None:
         self._graph = graph
         self._limits = limits
-        self._open = known.open
         self._unfolding = Unfolding(graph, plans, known.done or origin, known)
         self._adoption = self._unfolding.adoption
-        self._ready = self._unfolding.ready
-        self._running: dict[str, Work] = {}
-        self._next_gang: Work | None = None
-        self._due: deque[Work] = deque()
-        self._waiting: list[tuple[float, int, Work]] = []
+        self._starting = Starting(self._unfolding.ready, limits.max_workers, known.open)
+        self._running = self._starting.running
         self._now = 0.0
         self._wake_at: float | None = None
         self._begun = False
@@ -96,7 +86,6 @@ class RunState:
         self._finished = False
         self._why = ""
         self._told: list[Command] = []
-        self._starts: dict[str, list[Start]] = {}
 
     # --- for the loop ------------------------------------------------------
 
@@ -127,7 +116,7 @@ class RunState:
         if not self._stopping and not self._left_alone:
             if self._adoption.is_searching:
                 self._unfolding.adopt_some()
-            self._start_ready()
+            self._starting.start_ready(self._now)
         return self._take_commands()
 
     def counts(self) -> dict[str, StepCounts]:
@@ -149,12 +138,8 @@ class RunState:
         if self._told:
             commands += self._told
             self._told = []
-        if self._starts:
-            for name, starts in self._starts.items():
-                commands.append(StartAttempts(name, tuple(starts)))
-            self._starts = {}
-        if self._waiting or self._adoption.is_searching:
-            commands += self._wake()
+        commands += self._starting.take_commands()
+        commands += self._wake()
         if not self._running:
             commands += self._finish_if_over()
         return commands
@@ -181,9 +166,7 @@ class RunState:
             return
         self._stopping = True
         self._unfolding.stop()
-        self._due.clear()
-        self._waiting.clear()
-        self._next_gang = None
+        self._starting.stop()
         self._cancel(list(self._running), why)
 
     def _cancel(self, names: Sequence[str], why: str) -> None:
@@ -197,7 +180,7 @@ class RunState:
             finish = Finish(ok=True)
         elif self._stopping:
             finish = Finish(ok=False, interrupted=self._interrupted, why=self._why)
-        elif self._waiting or self._adoption.is_searching or not self._begun or self._left_alone:
+        elif self._more_will_start or not self._begun or self._left_alone:
             return []
         elif self._why:
             finish = Finish(ok=False, why=self._why)
@@ -206,74 +189,16 @@ class RunState:
         self._finished = True
         return [finish]
 
+    @property
+    def _more_will_start(self) -> bool:
+        return self._adoption.is_searching or self._starting.next_retry_at is not None
+
     def _wake(self) -> list[Command]:
-        at = self._now if self._adoption.is_searching else self._waiting[0][0]
-        if at == self._wake_at:
+        at = self._now if self._adoption.is_searching else self._starting.next_retry_at
+        if at is None or at == self._wake_at:
             return []
         self._wake_at = at
         return [WakeAt(at)]
-
-    # --- starting ----------------------------------------------------------
-
-    def _start_ready(self) -> None:
-        while self._waiting and self._waiting[0][0] <= self._now:
-            self._due.append(heapq.heappop(self._waiting)[2])
-        free = self._limits.max_workers - len(self._running)
-        while free > 0 or self._next_gang is not None:
-            if self._next_gang is not None:
-                if self._next_gang.size > free and self._running:
-                    return
-                self._launch_gang(self._next_gang)
-                self._next_gang = None
-            elif self._due:
-                self._launch_again(self._due.popleft())
-            elif (block := self._ready.first()) is not None:
-                self._launch_from(block, free)
-            else:
-                return
-            free = self._limits.max_workers - len(self._running)
-
-    def _launch_from(self, block: Block, free: int) -> None:
-        if block.is_gang:
-            self._next_gang = self._work(block, block.index)
-            self._ready.drop_first()
-            return
-        step, first = block.step, block.index
-        block.index = min(block.end, first + free)
-        starts = self._starts.setdefault(step.name, [])
-        for index in range(first, block.index):
-            work = self._work(block, index)
-            self._running[work.name] = work
-            starts.append(work.start())
-        step.counts.waiting -= block.index - first
-        step.counts.running += block.index - first
-        if block.index == block.end:
-            self._ready.drop_first()
-
-    def _work(self, block: Block, index: int) -> Work:
-        work = Work(block, index)
-        if self._open and (known := self._open.get(block.key(index))) is not None:
-            work.go_on(known)
-        return work
-
-    def _launch_again(self, work: Work) -> None:
-        if work.gang is not None:
-            self._next_gang = work
-            return
-        self._running[work.name] = work
-        step = work.block.step
-        step.counts.waiting -= 1
-        step.counts.running += 1
-        self._starts.setdefault(step.name, []).append(work.start())
-
-    def _launch_gang(self, work: Work) -> None:
-        starts = work.starts()
-        for start in starts:
-            self._running[start.job.task] = work
-        counts = work.block.step.counts
-        counts.waiting -= work.size
-        counts.running += work.size
-        self._told.append(StartAttempts(work.block.step.name, starts))
 
     # --- ending ------------------------------------------------------------
 
@@ -329,14 +254,10 @@ class RunState:
             self._unfolding.lose(work.block.scope)
 
     def _wait(self, work: Work, event: AttemptFinished, wait_s: float) -> None:
-        step = work.block.step
-        step.counts.waiting += work.size
         at = self._now + wait_s
-        self._told.append(RetryLater(event.job, step.name, work.attempt, at, event.outcome))
-        if wait_s > 0:
-            heapq.heappush(self._waiting, (at, work.id, work))
-        else:
-            self._due.append(work)
+        step = work.block.step.name
+        self._told.append(RetryLater(event.job, step, work.attempt, at, event.outcome))
+        self._starting.start_again(work, at, self._now)
 
     def _failed_for_good(self, work: Work, event: AttemptFinished) -> None:
         """Tell it; ends the run unless what does not depend on it is to go on.
