@@ -76,21 +76,29 @@ def render_components(components: Iterable[MetaflowCardComponent]) -> str:
 def _document(subject: Subject, content: Content, head: str, body: str) -> str:
     notices = "".join(f'<p class="notice">{escape(text)}</p>' for text in content.notices)
     data = "" if content.data is None else f"{DATA_ELEMENT}{json_for_html(content.data)}</script>"
-    scripts = [_asset("card.js")] if 'class="copy"' in body else []
-    if CHART_MARK in body:
-        scripts += chart_scripts()
     is_foreign = any(
         not type(component).__module__.startswith(_OWN_MODULES) for component in content.components
     )
+    title = f"{subject.flow}/{subject.run}/{subject.step}/{subject.task}"
+    return render_page(title, head, f"{notices}{body}", data=data, is_foreign=is_foreign)
+
+
+def render_page(
+    title: str, head: str, body: str, *, data: str = "", is_foreign: bool = False
+) -> str:
+    """A whole document; ``head``, ``body`` and ``data`` are HTML. ``is_foreign``: some of it was
+    made by the user's own code."""
+    scripts = [_asset("card.js")] if 'class="copy"' in body else []
+    if CHART_MARK in body:
+        scripts += chart_scripts()
     # A component of the user's own makes its own HTML, and may fetch what it wants.
     policy = "" if is_foreign else _policy(scripts)
-    title = escape(f"{subject.flow}/{subject.run}/{subject.step}/{subject.task}")
     header = f"<header>{head}</header>" if head else ""
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'{policy}<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title}</title><style>{_asset('card.css')}</style></head><body>"
-        f"{header}<main>{notices}{body}</main>{data}"
+        f"<title>{escape(title)}</title><style>{_asset('card.css')}</style></head><body>"
+        f"{header}<main>{body}</main>{data}"
         f"{''.join(f'<script>{script}</script>' for script in scripts)}</body></html>\n"
     )
 

@@ -14,6 +14,7 @@ COMMANDS = {
     "logs": LazyCommand("swell.cli.logs:logs_command", "Show what tasks printed."),
     "artifacts": LazyCommand("swell.cli.runs:artifacts_command", "List artifacts, loading none."),
     "diff": LazyCommand("swell.cli.diff:diff_command", "Say what differs between two runs."),
+    "profile": LazyCommand("swell.cli.profile:profile_command", "Say where a run's time went."),
     "card": LazyCommand("swell.cli.card:card_command", "Look at cards."),
     "du": LazyCommand("swell.cli.du:du_command", "Show what takes the space."),
     "rm": LazyCommand("swell.cli.clean:rm_command", "Remove runs."),

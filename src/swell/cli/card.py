@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from swell.cli.files import write_file
 from swell.cli.looking import Looking, looking_of
 from swell.cli.paths import Found, find_path, latest_run
 from swell.cli.render import count_text, size_text
@@ -117,7 +118,7 @@ def _get(ctx: click.Context, /, path: str, file: str | None, **choice: Any) -> N
         sys.stdout.flush()
         sys.stdout.buffer.write(html)
         return
-    _write(file, html)
+    write_file(file, html)
     looking.say(f"The card is in {file} ({size_text(len(html))}).")
 
 
@@ -135,7 +136,7 @@ def _list(
     if as_json or file:
         text = _json(cards, of_one_task=found.task is not None or len(found.tasks) == 1)
         if file:
-            _write(file, text.encode())
+            write_file(file, text.encode())
         else:
             looking.print([text])
         return
@@ -273,15 +274,5 @@ def _temporary_file(card: _Card, html: bytes) -> str:
     # It stays: the browser reads it at its own time.
     name = f"{card.pathspec.replace('/', '-')}-{card.filename}"
     path = os.path.join(tempfile.mkdtemp(prefix="swell-card-"), name)
-    _write(path, html)
+    write_file(path, html)
     return path
-
-
-def _write(path: str, data: bytes) -> None:
-    try:
-        with open(path, "wb") as file:
-            file.write(data)
-    except OSError as error:
-        raise CommandException(
-            f"{path} cannot be written: {error.strerror}.", remedy="Name a file that can be."
-        ) from error

@@ -31,6 +31,7 @@ SCRIPT_COMMANDS = {
     "logs": LazyCommand("swell.cli.logs:logs_command", "Show what tasks printed."),
     "dump": LazyCommand("swell.cli.dump:dump_command", "Show the artifacts of tasks."),
     "diff": LazyCommand("swell.cli.diff:diff_command", "Say what differs between two runs."),
+    "profile": LazyCommand("swell.cli.profile:profile_command", "Say where a run's time went."),
     "tag": LazyCommand("swell.cli.tag:tag_command", "Look at and change tags of runs."),
     "card": LazyCommand("swell.cli.card:card_command", "Look at cards."),
     "batch": LazyCommand("swell.cli.batch:batch_command", "Jobs on AWS Batch."),

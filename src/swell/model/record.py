@@ -156,7 +156,8 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True):
     """What an attempt says of itself. Times are Unix seconds of the attempt's clock.
 
     ``caught`` marks an attempt that failed and was taken by ``@catch``: it counts as ok
-    for what follows, but is not successful.
+    for what follows, but is not successful. ``load_s`` of its time it waited for artifacts
+    that it read, ``save_s`` for those that it left.
     """
 
     ok: bool
@@ -168,6 +169,8 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True):
     retryable: bool = True
     started_at: float = 0.0
     ended_at: float = 0.0
+    load_s: float = 0.0
+    save_s: float = 0.0
 
 
 class AttemptResult(msgspec.Struct, frozen=True, array_like=True):

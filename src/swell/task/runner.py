@@ -33,6 +33,7 @@ from swell.task.context import AttemptContext
 from swell.task.current import Running
 from swell.task.door import Comparer, TaskDoor
 from swell.task.inputs import JoinInputs
+from swell.task.loads import TimedStore
 from swell.task.trace import describe_error
 
 CHILD_INLINE_BYTES = 1024
@@ -128,16 +129,17 @@ class AttemptRunner:
         if not node.is_join and inputs.records:
             available.update(decode_record(inputs.records[0]).artifacts)
         flow = self.force.flow_class(use_cli=False)
+        store = TimedStore(self.store)
         door = TaskDoor(
             launch,
             available,
             self.force.read_only,
-            self.store,
+            store,
             assigned=lambda: flow_object.own_artifacts(flow),
             expected_inputs=len(inputs.tasks) if node.is_join else None,
         )
         flow_object.bind(flow, door, node)
-        join = JoinInputs(inputs, launch.stack, self.store, run.flow) if node.is_join else None
+        join = JoinInputs(inputs, launch.stack, store, run.flow) if node.is_join else None
         attempt = _Attempt(self, launch, node, flow, door)
         with Running(lambda: (self._facts(launch), self._late_facts(launch))) as current:
             context = AttemptContext(flow, join, launch, run, current)
@@ -145,7 +147,7 @@ class AttemptRunner:
             error = attempt.execute(context)
             for action in context.actions:
                 action()
-        return attempt.result(context, error, started_at)
+        return attempt.result(context, error, started_at, store.seconds)
 
     def _facts(self, launch: Launch) -> dict[str, object]:
         run = self.context
@@ -243,9 +245,14 @@ class _Attempt:
     # --- what it leaves ------------------------------------------------------
 
     def result(
-        self, context: AttemptContext, error: BaseException | None, started_at: float
+        self,
+        context: AttemptContext,
+        error: BaseException | None,
+        started_at: float,
+        load_s: float,
     ) -> AttemptResult:
         """Store artifacts and cards; a failure to store is a failure of the attempt."""
+        code_ended = time.perf_counter()
         transition = None
         artifacts: dict[str, ArtifactRef] = {}
         try:
@@ -257,7 +264,11 @@ class _Attempt:
         if error is not None and not artifacts:
             artifacts = self._storable_artifacts()
         cards = self._cards(context)
-        outcome = self._outcome(context, error, transition, started_at)
+        outcome = msgspec.structs.replace(
+            self._outcome(context, error, transition, started_at),
+            load_s=load_s,
+            save_s=time.perf_counter() - code_ended,
+        )
         record = msgspec.Raw(encode(Record(artifacts, cards)))
         return AttemptResult(outcome, record, context.metadata, self.runner.store.take_keys())
 
