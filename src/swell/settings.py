@@ -434,6 +434,12 @@ def choose_metadata(address: str, environ: MutableMapping[str, str] | None = Non
     target["SWELL_METADATA"] = address
 
 
+def choose_root(folder: str, environ: MutableMapping[str, str] | None = None) -> None:
+    """Let the processes started from here on use the store ``folder``, as this one does."""
+    target = os.environ if environ is None else environ
+    target["SWELL_ROOT"] = folder
+
+
 def choose_profile(name: str, environ: MutableMapping[str, str] | None = None) -> None:
     """Let this process and those started from here on read the settings of profile ``name``."""
     target = os.environ if environ is None else environ

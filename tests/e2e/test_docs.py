@@ -19,7 +19,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ["README.md", "docs/tutorial.md", "docs/data.md", "docs/coming-from-metaflow.md",
-         "docs/scaling.md"]  # fmt: skip
+         "docs/scaling.md", "docs/failures.md"]  # fmt: skip
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FAILS = re.compile(r"\s+# fails with code (\d+)$")
 

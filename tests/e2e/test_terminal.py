@@ -86,6 +86,10 @@ class Terminal:
         """Make it ``columns`` wide."""
         fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
 
+    def type(self, keys: bytes) -> None:
+        """Press ``keys``."""
+        os.write(self._ours, keys)
+
     def read_until(self, text: str) -> None:
         """Until ``text`` was sent."""
         deadline = time.monotonic() + DEADLINE_S

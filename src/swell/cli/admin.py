@@ -13,6 +13,9 @@ COMMANDS = {
     ),
     "logs": LazyCommand("swell.cli.logs:logs_command", "Show what tasks printed."),
     "artifacts": LazyCommand("swell.cli.runs:artifacts_command", "List artifacts, loading none."),
+    "debug": LazyCommand(
+        "swell.cli.debug:debug_command", "Run a task again here, under pdb where it fails."
+    ),
     "diff": LazyCommand("swell.cli.diff:diff_command", "Say what differs between two runs."),
     "profile": LazyCommand("swell.cli.profile:profile_command", "Say where a run's time went."),
     "card": LazyCommand("swell.cli.card:card_command", "Look at cards."),

@@ -29,6 +29,10 @@ class Again(NamedTuple):
         """The command that shows the log of ``path``."""
         return shlex.join([*self.program, "logs", *([path] if path else [])])
 
+    def debug(self, path: str) -> str:
+        """The command that runs the task ``path`` again here."""
+        return shlex.join([*self.program, "debug", path])
+
     def attach(self, run: int) -> str:
         """The command that goes on with ``run`` itself."""
         return shlex.join([*self.program, *self.before, "attach", str(run), *self.options])

@@ -84,10 +84,9 @@ def report(
         causes = count_text(len(groups) - _CAUSES_SHOWN, "other cause")
         lines += [f"… and {count_text(rest, 'more task')}, for {causes}.", ""]
     if groups:
-        first = groups[0][0]
-        lines.append(
-            f"{paint.dim('Log:')}     {again.logs(f'{run}/{first.step}/{first.job.task}')}"
-        )
+        path = f"{run}/{groups[0][0].step}/{groups[0][0].job.task}"
+        lines.append(f"{paint.dim('Log:')}     {again.logs(path)}")
+        lines.append(f"{paint.dim('Debug:')}   {again.debug(path)}")
     lines.append(f"{paint.dim('Go on:')}   {again.resume(run)}")
     return lines
 

@@ -32,6 +32,9 @@ SCRIPT_COMMANDS = {
     "dump": LazyCommand("swell.cli.dump:dump_command", "Show the artifacts of tasks."),
     "diff": LazyCommand("swell.cli.diff:diff_command", "Say what differs between two runs."),
     "profile": LazyCommand("swell.cli.profile:profile_command", "Say where a run's time went."),
+    "debug": LazyCommand(
+        "swell.cli.debug:debug_command", "Run a task again here, under pdb where it fails."
+    ),
     "tag": LazyCommand("swell.cli.tag:tag_command", "Look at and change tags of runs."),
     "card": LazyCommand("swell.cli.card:card_command", "Look at cards."),
     "batch": LazyCommand("swell.cli.batch:batch_command", "Jobs on AWS Batch."),

@@ -6,7 +6,6 @@ from collections import deque
 
 import msgspec
 
-from swell.model.facts import TaskCreated
 from swell.model.ids import JobId, RunId
 from swell.model.record import Split
 from swell.session.reading import LocalStores
@@ -30,18 +29,20 @@ def foreach_places(stores: LocalStores, run: RunId, step: str, task: str) -> lis
     places = []
     opened_by = [place.rpartition(":")[0] for place in created.path_text.split(",") if place]
     for depth, (split_step, index) in enumerate(zip(opened_by, created.indices, strict=False)):
-        split = _split(stores, created, split_step, depth)
+        split = opened_split(stores, run, split_step, created.indices[:depth])
         if split is not None:
             text = "" if split.is_gang else stores.data.item_text(split.items.ref(index))
             places.append(ForeachPlace(split.var, index, split.num, text))
     return places
 
 
-def _split(stores: LocalStores, created: TaskCreated, step: str, depth: int) -> Split | None:
-    """The foreach that ``step`` opened around a task, its ``depth`` outer indices the same."""
-    for fact in stores.metastore.tasks(created.run, step):
-        if fact.created.indices == created.indices[:depth]:
-            for attempt in stores.metastore.attempts(created.run, step, fact.created.task):
+def opened_split(
+    stores: LocalStores, run: RunId, step: str, indices: tuple[int, ...]
+) -> Split | None:
+    """The foreach or gang that the task of ``step`` at ``indices`` opened; None if unknown."""
+    for fact in stores.metastore.tasks(run, step):
+        if fact.created.indices == indices:
+            for attempt in stores.metastore.attempts(run, step, fact.created.task):
                 outcome = attempt.outcome
                 if outcome is not None and outcome.transition is not None:
                     return outcome.transition.split

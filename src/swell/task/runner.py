@@ -94,6 +94,15 @@ class FlowInForce(NamedTuple):
     read_only: Mapping[str, str]
 
 
+class Replayed(NamedTuple):
+    """What a step did that ran only to be looked at: the exception it ended with, if any, the
+    artifacts it had set, and where it went on to."""
+
+    error: BaseException | None
+    artifacts: Mapping[str, object]
+    chosen: Chosen | None
+
+
 class AttemptRunner:
     """Runs attempts of one run in this process, one after the other.
 
@@ -122,6 +131,30 @@ class AttemptRunner:
         ``alive`` is called right before the step's decorators and code.
         """
         started_at = time.time()
+        store = TimedStore(self.store)
+        attempt, join = self._prepare(launch, store)
+        with self._running(launch) as current:
+            context = AttemptContext(attempt.flow, join, launch, self.context, current)
+            alive()
+            error = attempt.execute(context)
+            for action in context.actions:
+                action()
+        return attempt.result(context, error, started_at, store.seconds)
+
+    def replay(self, launch: Launch, look: Callable[[Replayed], None]) -> None:
+        """Run the step of ``launch`` and keep nothing: no artifact, item or card is stored.
+
+        ``look`` is called while ``current`` still answers for the task.
+        """
+        attempt, join = self._prepare(launch, self.store)
+        with self._running(launch) as current:
+            context = AttemptContext(attempt.flow, join, launch, self.context, current)
+            error = attempt.execute(context)
+            artifacts = flow_object.own_artifacts(attempt.flow)
+            look(Replayed(error, artifacts, None if error else attempt.chosen))
+
+    def _prepare(self, launch: Launch, store: ArtifactStore) -> tuple[_Attempt, JoinInputs | None]:
+        """The flow object with its data, and the inputs where the step is a join."""
         run = self.context
         inputs = launch.inputs
         node = self.force.graph.nodes[launch.step]
@@ -129,7 +162,6 @@ class AttemptRunner:
         if not node.is_join and inputs.records:
             available.update(decode_record(inputs.records[0]).artifacts)
         flow = self.force.flow_class(use_cli=False)
-        store = TimedStore(self.store)
         door = TaskDoor(
             launch,
             available,
@@ -140,14 +172,10 @@ class AttemptRunner:
         )
         flow_object.bind(flow, door, node)
         join = JoinInputs(inputs, launch.stack, store, run.flow) if node.is_join else None
-        attempt = _Attempt(self, launch, node, flow, door)
-        with Running(lambda: (self._facts(launch), self._late_facts(launch))) as current:
-            context = AttemptContext(flow, join, launch, run, current)
-            alive()
-            error = attempt.execute(context)
-            for action in context.actions:
-                action()
-        return attempt.result(context, error, started_at, store.seconds)
+        return _Attempt(self, launch, node, flow, door), join
+
+    def _running(self, launch: Launch) -> Running:
+        return Running(lambda: (self._facts(launch), self._late_facts(launch)))
 
     def _facts(self, launch: Launch) -> dict[str, object]:
         run = self.context

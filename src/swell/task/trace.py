@@ -11,6 +11,7 @@ from swell.model.record import ErrorInfo
 
 if TYPE_CHECKING:
     import traceback
+    from types import TracebackType
 
 _OWN_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
@@ -26,6 +27,30 @@ def describe_error(error: BaseException, *, with_own_frames: bool = False) -> Er
     return ErrorInfo(
         type=type_name(type(error)), text=_text_of(error), traceback="".join(trace.format())
     )
+
+
+def from_own_frames(error: BaseException) -> TracebackType | None:
+    """The traceback of ``error`` without the frames of swell before the first foreign one;
+    None where there is no foreign one."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OWN_FOLDER):
+        trace = trace.tb_next
+    return trace
+
+
+def frames_below_users(trace: TracebackType) -> int:
+    """How many frames of libraries and of swell stand below the user's last one; 0 where no
+    frame is the user's."""
+    places = (*_library_folders(), _OWN_FOLDER)
+    below = 0
+    found = False
+    one: TracebackType | None = trace
+    while one is not None:
+        is_users = not one.tb_frame.f_code.co_filename.startswith(places)
+        found = found or is_users
+        below = 0 if is_users else below + 1
+        one = one.tb_next
+    return below if found else 0
 
 
 def type_name(kind: type) -> str:

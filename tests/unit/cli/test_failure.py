@@ -60,6 +60,7 @@ def test_one_failure_is_told_with_cause_place_traceback_last_lines_and_what_to_t
         "    careful",
         "",
         "Log:     python flow.py logs 15/work/2",
+        "Debug:   python flow.py debug 15/work/2",
         "Go on:   python flow.py resume --origin-run-id 15",
     ]
 
