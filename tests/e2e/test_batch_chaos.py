@@ -1,4 +1,4 @@
-"""Machines are lost under tasks on AWS Batch, and the user's retries are not used up."""
+"""Machines and drivers are lost under tasks on AWS Batch, which costs no retries of the user's."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from swell import Task
 from tests.e2e.batch_place import BatchPlace, until
 from tests.servers.sandbox import Sandbox
 
@@ -85,3 +86,55 @@ def test_a_spot_machine_that_is_taken_back_costs_no_retry_of_the_user_s(place):
     assert driver.returncode == 0, said
     assert place.run("LostFlow/1")["work"].task.data.attempt == 0
     assert tries(place) == 2
+
+
+HEAVY = """
+import os, time
+from swell import batch
+
+class HeavyFlow(FlowSpec):
+    @step
+    def start(self):
+        self.here = os.getcwd()
+        self.xs = [0, 1, 2, 3]
+        self.next(self.work, foreach="xs")
+
+    @batch(memory=256, cpu=16)
+    @step
+    def work(self):
+        open(f"{self.here}/tries/{self.input}-{current.retry_count}", "w").close()
+        print("try", current.retry_count)
+        while not os.path.exists(f"{self.here}/go"):
+            time.sleep(0.05)
+        self.next(self.join)
+
+    @step
+    def join(self, inputs):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+"""
+
+
+def test_the_first_attempt_without_a_driver_ends_its_array_and_attach_goes_on(place):
+    place.write(HEAVY)
+    with place.started("run", SWELL_LEASE_S="5") as driver:
+        until(lambda: tries(place))
+        driver.kill()
+        driver.communicate(timeout=200)
+    until(lambda: place.unfinished() == [])
+    begun = tries(place)
+    # The sandbox has room for two at a time.
+    assert begun <= 2
+    (array,) = place.jobs()
+    assert array["statusReason"] == "swell: driver lost"
+    (place.folder / "go").touch()
+
+    place.call("attach", "1")
+
+    assert place.run("HeavyFlow/1").successful
+    assert tries(place) == begun + 4
+    first = Task(place.run("HeavyFlow/1")["work"].task.pathspec, attempt=0)
+    assert first.cause == "driver_lost"

@@ -210,16 +210,6 @@ def test_ctrl_c_leaves_no_job(place):
     assert not place.run("SiblingsFlow/1").finished
 
 
-def test_tasks_of_a_driver_that_was_killed_end_when_its_lease_has_run_out(place):
-    place.write(SIBLINGS.replace("BREAKS", "False"))
-    with place.started("run", SWELL_LEASE_S="3") as driver:
-        until(lambda: began(place))
-        driver.kill()
-        driver.communicate(timeout=200)
-    until(lambda: place.unfinished() == [])
-    assert {job["status"] for job in place.jobs()} == {"FAILED"}
-
-
 RESUMED = """
 import os
 

@@ -14,6 +14,7 @@ class Asked(NamedTuple):
     method: str
     path: str
     headers: Mapping[str, str]
+    body: bytes = b""
 
 
 class Reply(NamedTuple):
@@ -33,9 +34,9 @@ class StubHttp:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                self.rfile.read(int(self.headers.get("content-length") or 0))
+                body = self.rfile.read(int(self.headers.get("content-length") or 0))
                 sent = {name.lower(): value for name, value in self.headers.items()}
-                asked = Asked(self.command, self.path, sent)
+                asked = Asked(self.command, self.path, sent, body)
                 stub.asked.append(asked)
                 answer = reply(asked)
                 headers = {"Date": self.date_time_string(), "Content-Length": str(len(answer.body))}
@@ -46,6 +47,7 @@ class StubHttp:
                 self.wfile.write(answer.body)
 
             do_PUT = do_GET  # noqa: N815  # the name that http.server looks for
+            do_POST = do_GET  # noqa: N815
 
             def log_message(self, format: str, *args: object) -> None:
                 pass

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 
+LOST_REASON = "swell: driver lost"
+"""Why an array is ended by an attempt of its own; the driver that takes over reads it."""
 GRACE_S = 5.0
 """Between SIGTERM and SIGKILL, for the time limit and the lease."""
 STOP_GRACE_S = 20.0

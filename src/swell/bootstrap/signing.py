@@ -1,4 +1,4 @@
-"""Signs requests to S3: Signature Version 4, in the standard library.
+"""Signs requests to S3 and AWS Batch: Signature Version 4, in the standard library.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
@@ -42,11 +42,13 @@ def signed_headers(
     body: bytes,
     keys: Keys,
     scope: tuple[str, float],
+    service: str = "s3",
 ) -> dict[str, str]:
     """All headers of a request, its signature among them.
 
     ``request`` is method, encoded path and canonical query; ``headers`` have lower-case
     names, 'host' among them; ``scope`` is the region and the time in Unix seconds.
+    Services other than S3 want the path encoded twice: theirs may hold unreserved characters only.
     """
     region, now = scope
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
@@ -59,7 +61,7 @@ def signed_headers(
     names = ";".join(sorted(sent))
     lines = [f"{name}:{' '.join(sent[name].split())}" for name in sorted(sent)]
     canonical = "\n".join([*request, *lines, "", names, digest])
-    day_scope = f"{stamp[:8]}/{region}/s3/aws4_request"
+    day_scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
     hashed = hashlib.sha256(canonical.encode()).hexdigest()
     text = f"AWS4-HMAC-SHA256\n{stamp}\n{day_scope}\n{hashed}"
     key = b"AWS4" + keys.secret.encode()

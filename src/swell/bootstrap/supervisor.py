@@ -17,6 +17,7 @@ from swell.bootstrap.ends import (
     STOP_BUDGET_S,
     exit_code_of,
 )
+from swell.bootstrap.engine import with_its_array
 from swell.bootstrap.folders import cache_folder, put_whole, temporary_folder
 from swell.bootstrap.gang import NodeBeats, OtherNodes
 from swell.bootstrap.log_feed import LogFeed
@@ -210,7 +211,8 @@ class Attempt:
     def _lease(self, expired: Callable[[str], None]) -> LeaseWatch | None:
         if self._manifest.lease_s is None:
             return None
-        return LeaseWatch(self._store, self._keys.leases, self._manifest.lease_s, expired)
+        ends = with_its_array(expired, self._environ)
+        return LeaseWatch(self._store, self._keys.leases, self._manifest.lease_s, ends)
 
     def _tell_end(self, folder: str, sender: Sender) -> int:
         ending = self._ending

@@ -35,11 +35,15 @@ class LeaseWatch:
         self._expired = expired
         self._newest: Listed | None = None
         self._stop = threading.Event()
-        threading.Thread(target=self._run, name="swell-lease", daemon=True).start()
+        self._is_over = False
+        self._thread = threading.Thread(target=self._run, name="swell-lease", daemon=True)
+        self._thread.start()
 
     def stop(self) -> None:
-        """Look no more."""
+        """Look no more; what follows from a lease that has run out is waited for."""
         self._stop.set()
+        if self._is_over:
+            self._thread.join()
 
     def _run(self) -> None:
         every_s = min(LEASE_LOOK_S, self._lease_s / _LOOKS_A_LEASE)
@@ -50,6 +54,7 @@ class LeaseWatch:
             except StoreFailure:
                 continue
             if sentence is not None:
+                self._is_over = True
                 self._expired(sentence)
                 return
 

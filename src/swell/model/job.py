@@ -19,8 +19,8 @@ class StepPlan(msgspec.Struct, frozen=True):
     ``attempts`` counts attempts with user code; ``fallback_attempts`` those that only
     record a failure (``@catch``). ``retry_wait_s`` is the wait before the first retry,
     times ``retry_backoff`` for each further one; None leaves it to the backend.
-    ``uncounted_attempts`` bounds repeats that are nobody's fault (host lost, spot, image);
-    0 forbids them.
+    ``uncounted_attempts`` bounds repeats that are nobody's fault (host or driver lost, spot,
+    image); 0 forbids them.
     ``fresh_because`` forces a fresh interpreter and says why. ``batch`` is what only AWS
     Batch understands. ``packages`` (name, version) and ``python`` are what the step wants on
     another machine; ``warnings_here`` become ``warnings`` where it runs on this one.

@@ -20,7 +20,8 @@ class RunStarted(msgspec.Struct, frozen=True):
 class AttemptFinished(msgspec.Struct, frozen=True):
     """An attempt ended. Where it left no Outcome, the loop made one from the evidence.
 
-    ``uncounted`` marks ends that do not use up the user's retries (host lost, spot, image).
+    ``uncounted`` marks ends that do not use up the user's retries (host or driver lost,
+    spot, image).
     """
 
     at: float

@@ -8,9 +8,8 @@ from swell.model.cause import Cause
 from swell.model.job import Fallback, StepPlan
 from swell.model.record import Outcome
 
-UNCOUNTED = frozenset({Cause.HOST_LOST, Cause.SPOT, Cause.IMAGE})
+UNCOUNTED = frozenset({Cause.HOST_LOST, Cause.SPOT, Cause.IMAGE, Cause.DRIVER_LOST})
 """Ends that are nobody's fault: they do not use up the user's retries."""
-_ENDED_ON_PURPOSE = frozenset({Cause.CANCELLED, Cause.DRIVER_LOST})
 
 
 class Tries(msgspec.Struct, frozen=True):
@@ -46,7 +45,7 @@ def next_attempt(
     ``tries`` are the failures before it; ``fallback`` is set if it was a fallback attempt.
     An uncounted end past ``plan.uncounted_attempts`` counts like any other.
     """
-    if outcome.cause in _ENDED_ON_PURPOSE:
+    if outcome.cause is Cause.CANCELLED:
         return None
     uncounted = uncounted and tries.uncounted < plan.uncounted_attempts
     if uncounted:

@@ -84,8 +84,8 @@ class Remote:
         self._plans = [plan for plan in flow.plans.values() if plan.backend == self.name]
         if settings.datastore in (None, "", "local"):
             raise _no_object_store(self._plans[0].step)
-        api = BatchApi(access_from(settings), say=say)
-        self.jobs = BatchQueue(api, defaults_from(settings), loader_program())
+        self._api = BatchApi(access_from(settings), say=say)
+        self.jobs = BatchQueue(self._api, defaults_from(settings), loader_program())
 
     def check(self) -> None:
         """Refuse what could never run. Raises ComputeError."""
@@ -151,6 +151,14 @@ class Remote:
             max_log_bytes=int(self._order.max_log_mb * 1_000_000),
         )
 
+    def engine_environment(self) -> dict[str, str]:
+        """How attempts reach AWS Batch itself, to end what is left of a run without a driver."""
+        given = {
+            "SWELL_AWS_REGION": self._api.region,
+            "SWELL_BATCH_ENDPOINT_URL": self._settings.batch_endpoint_url,
+        }
+        return {name: value for name, value in given.items() if value}
+
     @property
     def say(self) -> Say:
         """Tells the user a sentence."""
@@ -198,6 +206,7 @@ class _Preparation:
             "SWELL_BOOTSTRAP": self._supervisor(),
             "SWELL_MANIFEST": f"{key}#{sha256}",
             **_store_environment(self._remote.settings),
+            **self._remote.engine_environment(),
         }
         tags = {
             FLOW_TAG: self._run.flow,

@@ -177,7 +177,7 @@ def _broken_gangs(submitted: Sequence[Launch], in_flight: set[JobId]) -> set[str
 def _tries(attempts: Sequence[AttemptFact]) -> Tries:
     failed = [fact.outcome for fact in attempts if fact.outcome is not None and not fact.outcome.ok]
     uncounted = sum(outcome.cause in UNCOUNTED for outcome in failed)
-    on_purpose = sum(outcome.cause in (Cause.CANCELLED, Cause.DRIVER_LOST) for outcome in failed)
+    on_purpose = sum(outcome.cause is Cause.CANCELLED for outcome in failed)
     return Tries(counted=len(failed) - uncounted - on_purpose, uncounted=uncounted)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 from unittest.mock import patch
 from urllib.parse import quote
 
-from botocore.auth import S3SigV4Auth
+import pytest
+from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from hypothesis import example, given
@@ -60,6 +62,29 @@ def test_a_signature_is_the_one_that_botocore_makes(
     )  # fmt: skip
 
     assert ours["x-amz-date"] == theirs.headers["X-Amz-Date"]
+    assert ours["authorization"] == theirs.headers["Authorization"]
+
+
+@pytest.mark.parametrize("token", ["", "session-token=="])
+def test_a_signature_for_batch_is_the_one_that_botocore_makes(token: str) -> None:
+    host, body = "batch.eu-west-1.amazonaws.com", b'{"jobId": "a"}'
+    theirs = AWSRequest("POST", f"https://{host}/v1/terminatejob", data=body)
+    theirs.headers["Content-Type"] = "application/json"
+    theirs.headers["X-Amz-Content-SHA256"] = hashlib.sha256(body).hexdigest()
+    at = datetime.datetime.fromtimestamp(NOW, datetime.timezone.utc).replace(tzinfo=None)
+    with (
+        patch("botocore.auth.get_current_datetime", return_value=at, create=True),
+        patch("botocore.auth.datetime", create=True) as clock,
+    ):
+        clock.datetime.utcnow.return_value = at
+        keys = Credentials("AK", "secret", token or None)
+        SigV4Auth(keys, "batch", "eu-west-1").add_auth(theirs)
+
+    ours = signed_headers(
+        ("POST", "/v1/terminatejob", ""), {"host": host, "content-type": "application/json"},
+        body, Keys("AK", "secret", token), ("eu-west-1", NOW), service="batch",
+    )  # fmt: skip
+
     assert ours["authorization"] == theirs.headers["Authorization"]
 
 

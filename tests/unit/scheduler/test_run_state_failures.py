@@ -127,9 +127,8 @@ def test_an_uncounted_end_does_not_use_up_an_attempt_but_has_its_own_bound() -> 
     [
         Outcome(False, Cause.USER_ERROR, "a bad transition", retryable=False),
         Outcome(False, Cause.CANCELLED, "killed on request"),
-        Outcome(False, Cause.DRIVER_LOST, "the driver went away"),
     ],
-    ids=["not retryable", "cancelled", "driver lost"],
+    ids=["not retryable", "cancelled"],
 )
 def test_some_ends_are_never_retried(outcome: Outcome) -> None:
     driver = at_s0(Driver(shape_of(Step()), plans=plans(attempts=4)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from swell.bootstrap.ends import LOST_REASON
 from swell.compute.batch.records import Job
 from swell.model.cause import Cause, Evidence
 
@@ -35,6 +36,8 @@ def _row(pattern: str, cause: Cause, sentence: str) -> _Row:
 # The first that matches holds. Sources: AWS_Batch user guide, "Job retries" and
 # "Troubleshooting"; ECS developer guide, "Stopped task error codes".
 _OF_STATUS = (
+    _row(f"^{LOST_REASON}", Cause.DRIVER_LOST,
+         "No driver looked after its run any more, so its array was ended."),
     _row(TIME_LIMIT_ACTION, Cause.PLACEMENT,
          "The queue gave up looking for a machine: {status}"),
     _row(r"duration exceeded timeout", Cause.TIMEOUT,

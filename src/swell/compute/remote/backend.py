@@ -386,7 +386,7 @@ class RemoteBackend:
             or (index not in flight.begun and index in flight.cancelled)
             # What was killed from outside had its time to speak, and the store was looked
             # at after the engine said that it has ended.
-            or _engine_cause(told) is Cause.CANCELLED
+            or _engine_cause(told) in (Cause.CANCELLED, Cause.DRIVER_LOST)
             # A machine that is gone says nothing more.
             or (told.evidence is not None and told.evidence.host_lost)
         }

@@ -2,6 +2,7 @@
 
 import pytest
 
+from swell.bootstrap.ends import LOST_REASON
 from swell.compute.batch.ends import OWN_REASON, cluster_of, end_of
 from swell.compute.batch.records import AttemptDetail, Container, Job
 from swell.model.cause import Cause, find_cause
@@ -33,6 +34,8 @@ TABLE = [
     (ended("Host EC2 (instance i-0a1b) terminated.", 143), Cause.HOST_LOST, "i-0a1b"),
     (ended("Host EC2 Terminated"), Cause.HOST_LOST, "machine"),
     (ended("Your Spot Task was interrupted."), Cause.SPOT, "taken back"),
+    (ended(LOST_REASON, is_terminated=True), Cause.DRIVER_LOST, "its array was ended"),
+    (ended(LOST_REASON, 1, is_terminated=True), Cause.DRIVER_LOST, "its array was ended"),
     (
         ended(
             NOT_STARTED,
