@@ -428,5 +428,8 @@ def test_what_the_end_says_is_json_for_other_readers(stage: Stage) -> None:
     stage.run()
 
     line, _, rest = stage.end().body.partition(b"\n")
-    assert json.loads(line)["peak_memory_mb"] > 1
+    told = json.loads(line)
+    assert told["peak_memory_mb"] > 1
+    assert told["how"] == "largest process"
+    assert min(told["cpu_s"], told["read_mb"], told["written_mb"]) >= 0
     assert rest == b""

@@ -154,6 +154,12 @@ def test_every_attempt_leaves_its_facts(looking: Path) -> None:
         "swell_version": swell.__version__,
     }
     assert {name: facts[name] for name in expected} == expected
+    assert {fact.name for fact in task.metadata if fact.type == "usage"} >= {
+        *("peak-memory-mb", "memory-measured-by", "cpu-s", "read-mb", "written-mb", "added-mb")
+    }
+    assert task.usage is not None
+    assert task.usage.peak_memory_mb is not None
+    assert facts["peak-memory-mb"] == f"{task.usage.peak_memory_mb:g}"
     outcomes = [fact for fact in task.metadata if fact.name == "attempt_ok"]
     assert [fact.value for fact in outcomes] == ["False", "True"]
     assert {fact.type for fact in outcomes} == {"internal_attempt_status"}

@@ -9,6 +9,7 @@ import pytest
 from swell.errors import InternalError
 from swell.model.ids import JobId
 from swell.model.job import Inputs, Launch
+from swell.model.record import Usage
 from swell.model.remote import (
     EndNote,
     News,
@@ -70,6 +71,15 @@ def test_an_end_has_a_note_and_perhaps_a_result():
     assert parse_end(b'{"started_at": null, "ended_at": 2.0}\n').note.started_at is None
     with pytest.raises(InternalError, match="the end of an attempt"):
         parse_end(b"not json")
+
+
+def test_an_end_tells_what_the_attempt_used():
+    line = b'{"peak_memory_mb": 81.5, "cpu_s": 2.5, "how": "largest process", "read_mb": 1.5, '
+    line += b'"written_mb": 0.5, "memory_limit_mb": 4000.0}\n'
+    assert parse_end(line).note.usage() == Usage(
+        81.5, 2.5, "largest process", 1.5, 0.5, memory_limit_mb=4000
+    )
+    assert parse_end(b'{"ended_by": "claimed"}\n').note.usage() == Usage()
 
 
 def test_log_frames_are_read_up_to_one_that_is_cut_off():

@@ -144,6 +144,9 @@ class Ending:
         self.memory_limit_mb: int | None = None
         self.peak_memory_mb: float | None = None
         self.cpu_s: float | None = None
+        self.read_mb: float | None = None
+        self.written_mb: float | None = None
+        self.how = ""
         self.log_ends = {"stdout": 0, "stderr": 0}
         self.log_segments = 0
 
@@ -156,7 +159,11 @@ class Ending:
             self.exit_code = os.WEXITSTATUS(status)
         if usage is not None:
             self.peak_memory_mb = round(usage.ru_maxrss / 1024, 1)
+            self.how = "largest process"
             self.cpu_s = round(usage.ru_utime + usage.ru_stime, 3)
+            # getrusage(2) counts blocks of 512 bytes that went from and to disks.
+            self.read_mb = round(usage.ru_inblock / 2048, 3)
+            self.written_mb = round(usage.ru_oublock / 2048, 3)
 
     def encode(self, result: bytes | None) -> bytes:
         """The object that is stored."""

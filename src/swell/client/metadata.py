@@ -13,6 +13,7 @@ from swell.errors import DataMissing
 from swell.model.facts import AttemptFact, RunFact, TaskCreated, TaskFact
 from swell.model.graph import Graph
 from swell.model.ids import PARAMETERS_STEP
+from swell.model.record import Usage
 
 FOREACH_STACK = "foreach-stack"
 GIT_INFO = "git-info"
@@ -79,9 +80,20 @@ def _attempt_data(
             if name in of_every_attempt:
                 continue
             yield Datum(name, text, end, kind)
+        for name, value in _measured(attempt.usage):
+            yield Datum(name, value, end, "usage")
         is_ok = str(attempt.outcome.ok or attempt.outcome.caught)
         yield Datum("attempt_ok", is_ok, end, "internal_attempt_status")
         yield Datum("attempt-done", number, end, "attempt-done")
+
+
+def _measured(usage: Usage) -> Iterator[tuple[str, str]]:
+    """What was measured of an attempt, as text; what nobody measured is left out."""
+    for field in usage.__struct_fields__:
+        value = getattr(usage, field)
+        if value not in (None, ""):
+            name = "memory-measured-by" if field == "how" else field.replace("_", "-")
+            yield name, value if isinstance(value, str) else f"{value:g}"
 
 
 def _facts_of_every_attempt(

@@ -23,7 +23,7 @@ from swell.client.whereabouts import load_of_run
 from swell.errors import ExceptionWrapper, NotFound, Untrusted
 from swell.model.facts import AttemptFact, RunFact, StoredRecord, TaskFact
 from swell.model.ids import PARAMETERS_STEP, JobId, PathSpec, RunId
-from swell.model.record import ArtifactRef, Outcome
+from swell.model.record import ArtifactRef, Outcome, Usage
 
 
 class Metadatum(NamedTuple):
@@ -224,13 +224,16 @@ class Task(Pathed[DataArtifact]):
                 return derived_ref(name, self._place.stores, self._run, self._fact, outcome)
         return ref
 
+    def _shown(self) -> AttemptFact | None:
+        """The attempt that is shown; None before there is one."""
+        number = self._now().attempt
+        found = (attempt for attempt in self._attempts() if attempt.job.attempt == number)
+        return next(found, None)
+
     def _outcome(self) -> Outcome | None:
         """What the attempt that is shown said of itself; None while it runs."""
-        number = self._now().attempt
-        for attempt in reversed(self._attempts()):
-            if attempt.job.attempt == number:
-                return attempt.outcome
-        return None
+        attempt = self._shown()
+        return None if attempt is None else attempt.outcome
 
     def _child(self, name: str) -> DataArtifact | None:
         ref = self._ref(name)
@@ -287,6 +290,13 @@ class Task(Pathed[DataArtifact]):
         """Why the attempt ended: 'ok', 'user_error', 'out_of_memory' …; None while it runs."""
         fact = self._now()
         return None if fact.cause is None else fact.cause.value
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the attempt used: peak memory, processor seconds, bytes read and written, GPU
+        memory, and how its memory was measured; None while it runs."""
+        attempt = self._shown()
+        return None if attempt is None or attempt.outcome is None else attempt.usage
 
     @property
     def index(self) -> int | None:

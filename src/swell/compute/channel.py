@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from swell.model.record import Usage
+
 _LENGTH = struct.Struct("<I")
 _READ_BYTES = 1 << 18
 
@@ -54,7 +56,7 @@ class Begun(msgspec.Struct, frozen=True, array_like=True, tag=0):
 class Ended(msgspec.Struct, frozen=True, array_like=True, tag=1):
     """The attempt on ``lane`` ended ``at`` and what was left of its group was killed.
 
-    ``status`` is a wait status; ``max_rss_kb`` and ``cpu_s`` come from the kernel.
+    ``status`` is a wait status, ``usage`` what the kernel counted.
     ``is_shared`` says that a process it left behind may still hold the lane's pipes.
     """
 
@@ -62,8 +64,7 @@ class Ended(msgspec.Struct, frozen=True, array_like=True, tag=1):
     pid: int
     at: float
     status: int
-    max_rss_kb: int
-    cpu_s: float
+    usage: Usage
     is_shared: bool
 
 

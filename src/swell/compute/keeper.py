@@ -35,6 +35,7 @@ from swell.compute.kernel import (
     raise_file_limit,
 )
 from swell.compute.life import LifeTable
+from swell.compute.measuring import Inherited, own_memory, usage_of
 
 FIRST_FD = 256
 """The keeper's own descriptors stand from here on, so that a child closes them at once."""
@@ -65,11 +66,19 @@ class Fresh(NamedTuple):
     lane: int
 
 
+class _Running(NamedTuple):
+    """An attempt whose process lives."""
+
+    lane: int
+    fresh: bool
+
+
 class Keeper:
     """Serves one driver until the driver closes its end of the channel.
 
     ``prepare`` gives what runs forked attempts; None in a keeper that only starts fresh
-    interpreters. Those learn from ``attempt_variable`` what they are.
+    interpreters. Those learn from ``attempt_variable`` what they are. ``import_peak_mb`` is
+    what importing the script took in the process that this one was forked from.
     """
 
     def __init__(
@@ -81,17 +90,19 @@ class Keeper:
         *,
         attempt_variable: str,
         warm: hygiene.Warm | None = None,
+        import_peak_mb: float = 0.0,
     ) -> None:
         self._control = control
         self._lane_socket = lanes
         self._life = life
         self._prepare = prepare
         self._warm = warm
+        self._inherited = Inherited(import_peak_mb=import_peak_mb)
         self._attempt: Attempt | None = None
         self._attempt_variable = attempt_variable
         self._channel: Channel = keeper_end(control)
         self._lanes: dict[int, Lane] = {}
-        self._pids: dict[int, int] = {}
+        self._running: dict[int, _Running] = {}
         self._context = b""
         self._fresh_argv: tuple[str, ...] = ()
         self._highest_fd = FIRST_FD
@@ -156,6 +167,8 @@ class Keeper:
                 if self._prepare is not None and self._warm is not None:
                     self._attempt = self._prepare(message.context)
                     hygiene.prepare_to_fork(self._warm)
+                    peak_mb = self._inherited.import_peak_mb
+                    self._inherited = own_memory()._replace(import_peak_mb=peak_mb)
 
     def _take_begun(self) -> list[Begun]:
         begun, self._begun = self._begun, []
@@ -176,7 +189,7 @@ class Keeper:
             os.setpgid(pid, pid)
         except OSError:
             pass  # it has done so itself, or is already gone
-        self._pids[pid] = begin.lane
+        self._running[pid] = _Running(begin.lane, begin.fresh)
         self._begun.append(Begun(begin.lane, pid, time.time()))
 
     def _receive_lane(self) -> None:
@@ -237,7 +250,8 @@ class Keeper:
     # --- ending --------------------------------------------------------------
 
     def _kill(self, kill: Kill) -> None:
-        if self._pids.get(kill.pid) == kill.lane:
+        running = self._running.get(kill.pid)
+        if running is not None and running.lane == kill.lane:
             _signal_group(kill.pid, kill.signal)
 
     def _reap(self) -> None:
@@ -251,25 +265,25 @@ class Keeper:
             if found is None:
                 break
             pid = found.si_pid
-            lane = self._pids.pop(pid, None)
-            if lane is not None:
+            running = self._running.pop(pid, None)
+            if running is not None:
                 _signal_group(pid, signal.SIGKILL)
-            _pid, status, usage = os.wait4(pid, 0)
+            _pid, status, counted = os.wait4(pid, 0)
             self._orphans.discard(pid)
-            if lane is not None:
-                ended.append((lane, pid, status, usage))
+            if running is not None:
+                usage = usage_of(counted, None if running.fresh else self._inherited)
+                ended.append((running.lane, pid, status, usage))
         if not ended:
             return
         now = time.time()
         messages: list[FromKeeper] = [*self._take_begun()]
-        strangers = children_of(os.getpid()) - self._pids.keys() - {e[1] for e in ended}
+        strangers = children_of(os.getpid()) - self._running.keys() - {e[1] for e in ended}
         is_shared = bool(strangers - self._orphans)
         self._orphans |= strangers
         for lane, pid, status, usage in ended:
             if is_shared:
                 self._forget(lane)
-            cpu_s = usage.ru_utime + usage.ru_stime
-            messages.append(Ended(lane, pid, now, status, usage.ru_maxrss, cpu_s, is_shared))
+            messages.append(Ended(lane, pid, now, status, usage, is_shared))
         self._channel.send(*messages)
 
     def _forget(self, lane: int) -> None:
@@ -306,6 +320,7 @@ def fork_keeper(
 ) -> int:
     """Fork a warm keeper from this process, which must have no thread of ours; its pid."""
     warm = hygiene.before_fork()
+    import_peak_mb = own_memory().import_peak_mb
     pid = os.fork()
     if pid:
         return pid
@@ -320,6 +335,7 @@ def fork_keeper(
             prepare,
             attempt_variable=attempt_variable,
             warm=warm,
+            import_peak_mb=import_peak_mb,
         )
         keeper.serve()
     finally:

@@ -29,7 +29,6 @@ from swell.errors import ComputeError
 from swell.model.cause import Evidence
 from swell.model.ids import JobId
 from swell.model.job import Intent, JobState, JobUpdate, Launch
-from swell.model.record import Usage
 from swell.model.wire import encode
 from swell.seams.backend import Report
 from swell.seams.clock import Clock
@@ -287,7 +286,6 @@ class LocalBackend:
             self._begin(flight.launch, fresh=True)
             return None
         evidence = _evidence_of(ended, flight.ended_by)
-        usage = Usage(ended.max_rss_kb / 1024, ended.cpu_s, "wait4")
         return JobUpdate(
             job,
             JobState.EXITED,
@@ -295,7 +293,7 @@ class LocalBackend:
             pid=ended.pid,
             result=result,
             evidence=evidence,
-            usage=usage,
+            usage=ended.usage,
         )
 
     def _flush(self, flight: _Flight, chunks: list[Chunk], now: float) -> None:
@@ -371,7 +369,7 @@ def _evidence_of(ended: Ended, ended_by: str | None) -> Evidence:
         exit_code=code,
         signal=number,
         ended_by=ended_by,
-        peak_memory_mb=ended.max_rss_kb / 1024,
+        peak_memory_mb=ended.usage.peak_memory_mb,
     )
 
 

@@ -97,7 +97,8 @@ def _end_row(fact: AttemptEnded) -> Row:
         usage.cpu_s,
         usage.how or None,
         _encode_json(fact.metadata).decode() if fact.metadata else None,
-        encode(outcome),
+        # With all that was measured in it: a new kind of measurement needs no new column.
+        encode(msgspec.structs.replace(outcome, used=usage)),
         fact.record,
     )
 
@@ -185,6 +186,12 @@ ATTEMPT_COLUMNS = (
 
 def attempt_fact(run: RunId, row: Row) -> AttemptFact:
     """From a row of ``ATTEMPT_COLUMNS``."""
+    outcome = None if row[6] is None else decode_outcome(bytes(row[6]))
+    # Earlier versions measured three things, which have columns of their own.
+    usage = Usage(row[7], row[8], row[9] or "")
+    if outcome is not None:
+        usage = usage.completed(outcome.used)
+        outcome = msgspec.structs.replace(outcome, used=Usage())
     return AttemptFact(
         run=run,
         step=row[0],
@@ -192,8 +199,8 @@ def attempt_fact(run: RunId, row: Row) -> AttemptFact:
         started_at=row[3],
         pid=row[4],
         ended_at=row[5],
-        outcome=None if row[6] is None else decode_outcome(bytes(row[6])),
-        usage=Usage(row[7], row[8], row[9] or ""),
+        outcome=outcome,
+        usage=usage,
         metadata=_decode_metadata(row[10]) if row[10] else {},
     )
 

@@ -142,14 +142,34 @@ class ErrorInfo(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Usage(msgspec.Struct, frozen=True, array_like=True):
-    """What an attempt used: the kernel's own peak in MB, processor seconds.
+    """What an attempt used, by the kernel's own counters; None where nobody measured it.
 
-    ``how`` names the counter the peak comes from.
+    MB are 2**20 bytes, as in the limits of kernels and engines. ``peak_memory_mb`` is what a
+    fresh process would need at its peak, and ``how`` says how that was found
+    (docs/decisions/0016). ``added_mb`` is what it took of its machine: a forked attempt has
+    the memory of the script in common with the others. ``cpu_s`` are processor seconds, with
+    those of the processes it waited for. ``read_mb`` and ``written_mb`` went from and to
+    disks: what the page cache gave is not in it. ``gpu_memory_mb`` is the peak on all its
+    GPUs together. ``memory_limit_mb`` is the limit that was held, None where none was.
     """
 
     peak_memory_mb: float | None = None
     cpu_s: float | None = None
     how: str = ""
+    read_mb: float | None = None
+    written_mb: float | None = None
+    gpu_memory_mb: float | None = None
+    added_mb: float | None = None
+    memory_limit_mb: int | None = None
+
+    def completed(self, own: Usage) -> Usage:
+        """This, and where it says nothing, what the attempt measured itself."""
+        fields = self.__struct_fields__
+        said = {name: value for name in fields if (value := getattr(own, name)) not in (None, "")}
+        if not said:
+            return self
+        missing = {k: v for k, v in said.items() if getattr(self, k) in (None, "")}
+        return msgspec.structs.replace(self, **missing)
 
 
 class Outcome(msgspec.Struct, frozen=True, array_like=True):
@@ -157,7 +177,8 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True):
 
     ``caught`` marks an attempt that failed and was taken by ``@catch``: it counts as ok
     for what follows, but is not successful. ``load_s`` of its time it waited for artifacts
-    that it read, ``save_s`` for those that it left.
+    that it read, ``save_s`` for those that it left. ``used`` is what only the attempt itself
+    can measure; what is stored has all of it. ``remedy`` says what can be done about a failure.
     """
 
     ok: bool
@@ -171,6 +192,8 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True):
     ended_at: float = 0.0
     load_s: float = 0.0
     save_s: float = 0.0
+    used: Usage = Usage()
+    remedy: str = ""
 
 
 class AttemptResult(msgspec.Struct, frozen=True, array_like=True):

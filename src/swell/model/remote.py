@@ -228,12 +228,23 @@ class EndNote(msgspec.Struct, frozen=True):
     memory_limit_mb: float | None = None
     peak_memory_mb: float | None = None
     cpu_s: float | None = None
+    read_mb: float | None = None
+    written_mb: float | None = None
+    how: str = ""
     log_segments: int = 0
     facts: Mapping[str, str] = {}
 
     def usage(self) -> Usage:
         """What the attempt used, by the kernel's own counters."""
-        return Usage(self.peak_memory_mb, self.cpu_s, "container")
+        limit = self.memory_limit_mb
+        return Usage(
+            self.peak_memory_mb,
+            self.cpu_s,
+            self.how,
+            self.read_mb,
+            self.written_mb,
+            memory_limit_mb=int(limit) if limit is not None else None,
+        )
 
     def evidence(self) -> Evidence:
         """What is known of an attempt that left no result."""

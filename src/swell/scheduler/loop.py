@@ -342,7 +342,7 @@ class RunLoop:
             update.at,
             outcome,
             record,
-            update.usage or Usage(),
+            (update.usage or Usage()).completed(outcome.used),
             result.metadata if result is not None else {},
         )
         notices: tuple[Notice, ...] = ()

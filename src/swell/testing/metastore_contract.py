@@ -27,12 +27,11 @@ from swell.model.record import (
     Outcome,
     Split,
     Transition,
-    Usage,
 )
 from swell.model.wire import encode
 from swell.seams.metastore import Metastore
 from swell.testing.removal_contract import RemovalContract
-from swell.testing.stored_facts import ended, new_run, record_of
+from swell.testing.stored_facts import MEASURED, ended, new_run, record_of
 
 
 class MetadataContract(RemovalContract):
@@ -234,7 +233,7 @@ class MetadataContract(RemovalContract):
         first, second, third = store.attempts(run)
         assert (first.job, first.pid, first.outcome) == (JobId("1", 0), 5, failed)
         assert (second.job, second.pid, second.outcome) == (JobId("1", 1), 6, good)
-        assert second.usage == Usage(81.5, 0.25, "VmHWM")
+        assert second.usage == MEASURED
         assert second.metadata == {"git-info": ("json", "{}")}
         assert (third.step, third.ended_at, third.outcome) == ("work", None, None)
         assert store.attempts(run, "start") == [first, second]

@@ -27,6 +27,10 @@ def record_of(**values: bytes) -> Record:
     )
 
 
+MEASURED = Usage(81.5, 0.25, "VmHWM", 12.5, 3.0, 1024.0, 40.25, 200)
+"""What every attempt used."""
+
+
 def ended(
     run: RunId,
     task: str,
@@ -43,6 +47,6 @@ def ended(
         at,
         outcome or Outcome(True, started_at=at - 1, ended_at=at),
         encode(record_of(x=task.encode()) if record is None else record),
-        Usage(peak_memory_mb=81.5, cpu_s=0.25, how="VmHWM"),
+        MEASURED,
         {"git-info": ("json", "{}")},
     )
