@@ -153,7 +153,7 @@ class AttemptRunner:
             artifacts = flow_object.own_artifacts(attempt.flow)
             look(Replayed(error, artifacts, None if error else attempt.chosen))
 
-    def _prepare(self, launch: Launch, store: ArtifactStore) -> tuple[_Attempt, JoinInputs | None]:
+    def _prepare(self, launch: Launch, store: Comparer) -> tuple[_Attempt, JoinInputs | None]:
         """The flow object with its data, and the inputs where the step is a join."""
         run = self.context
         inputs = launch.inputs
