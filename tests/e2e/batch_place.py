@@ -15,8 +15,10 @@ from swell.model.submission_name import name_prefix
 from swell.session.databases import open_for_reading
 from swell.session.place import Place as StorePlace
 from tests.e2e.flow_place import Place
-from tests.e2e.terminal import DEADLINE_S, Done
+from tests.e2e.terminal import DEADLINE_S, Done, python
 from tests.servers.sandbox import Sandbox
+
+_SWELL = "from swell.cli.main import swell_command; swell_command()"
 
 
 class BatchPlace(Place):
@@ -31,6 +33,13 @@ class BatchPlace(Place):
         done = super().call(*arguments, code=code, **{**self.sandbox.variables, **variables})
         assert self.unfinished() == []
         return done
+
+    def swell(self, *arguments: str, code: int = 0) -> str:
+        """What the command `swell` says."""
+        variables = self.sandbox.variables
+        done = python(Path("-c"), _SWELL, *arguments, store=self.folder, **variables)
+        assert done.code == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
 
     @contextlib.contextmanager
     def started(

@@ -111,6 +111,25 @@ def test_a_run_whose_driver_was_killed_goes_on_where_it_was(place, command):
     assert_done_once(place)
 
 
+def test_a_detached_run_is_removed_on_request_alone_and_its_jobs_first(place):
+    with place.started("run", "--detach") as driver:
+        said, _ = driver.communicate(timeout=DEADLINE_S)
+    assert driver.returncode == 0, said
+    assert len(place.unfinished()) == 1
+
+    refusal = place.swell("rm", "LeftFlow/1", "--yes", code=1)
+    assert "Run LeftFlow/1 is detached" in refusal
+    assert "flow.py attach 1" in refusal
+    assert "swell rm LeftFlow/1 --force" in refusal
+    assert len(place.unfinished()) == 1
+
+    said = place.swell("rm", "LeftFlow/1", "--yes", "--force")
+    assert "Ended 1 job with 3 tasks of run LeftFlow/1 on AWS Batch." in said
+    assert "Removed run LeftFlow/1" in said
+    assert place.unfinished() == []
+    assert "no run" in place.swell("runs", "LeftFlow", code=1).lower()
+
+
 # --- Ctrl-C at a terminal ------------------------------------------------------------------
 
 

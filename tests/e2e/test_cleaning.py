@@ -167,7 +167,10 @@ def test_a_run_that_goes_on_is_not_removed_and_keeps_all_it_has(place):
     (place.folder / "wait").touch()
     with place.started(place.flow, "run", "--seed", "1") as driver:
         driver.wait_for("waiting")
-        assert "Run CleanFlow/1 goes on" in place.swell("rm", "CleanFlow/1", "--yes", code=1)
+        for force in ([], ["--force"]):
+            said = place.swell("rm", "CleanFlow/1", "--yes", *force, code=1)
+            assert "Run CleanFlow/1 goes on" in said
+            assert f"process {driver.process.pid}" in said
         assert "Removed 0 runs" in place.swell("gc", "--keep-runs", "0", "--yes")
         (place.folder / "wait").unlink()
         assert driver.wait() == 0, driver.text

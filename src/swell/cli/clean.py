@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -17,9 +18,10 @@ from swell.errors import InvalidPathspec, RunInUse, UsageError
 from swell.gc.choice import Selection, chosen, ended_at
 from swell.gc.references import blobs_of
 from swell.gc.sweep import Findings, Freed, freed_by
-from swell.model.facts import RunFact
-from swell.session.cleaning import Site, grace_s, open_site
+from swell.model.facts import RunFact, RunStatus
+from swell.session.cleaning import DETACHED_S, Site, grace_s, open_site
 from swell.session.reading import LocalStores
+from swell.session.user import user_name
 
 _UNITS_S = {"h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
 _SHOWN = 20
@@ -33,6 +35,12 @@ def rm_command(ctx: click.Context) -> click.Command:
         params=[
             click.Argument(["runs"], nargs=-1, required=True, metavar="RUN..."),
             click.Option(["--yes", "-y"], is_flag=True, help="Do not ask."),
+            click.Option(
+                ["--force"],
+                is_flag=True,
+                help="Runs too that are detached or lost their driver: their jobs are ended "
+                "first. A run whose driver works is never removed.",
+            ),
         ],
         callback=_rm,
         help="Remove runs (RUN: BigSumFlow/15): their facts, logs and data, and the artifacts "
@@ -90,17 +98,20 @@ def _age(ctx: click.Context, option: click.Parameter, value: str | None) -> floa
 
 
 @click.pass_context
-def _rm(ctx: click.Context, /, runs: tuple[str, ...], yes: bool) -> None:
+def _rm(ctx: click.Context, /, runs: tuple[str, ...], yes: bool, force: bool) -> None:
     looking = looking_of(ctx)
     stores = looking.open()
     ctx.call_on_close(stores.close)
     wanted = list({run.id: run for run in (_one_run(stores, text) for text in runs)}.values())
     with open_site(stores, looking.settings) as site:
-        for run in wanted:
-            _refuse_open(site, run)
+        left = site.cleaner.open_runs(wanted)
+        for run in left:
+            _refuse_open(looking, site, run, force=force)
         _ask(looking, wanted, yes=yes)
+        for run in left:
+            _end_jobs(looking, site, run)
         used = blobs_of(stores.metastore, [run.id for run in wanted])
-        gone = [run for run in wanted if site.cleaner.remove_run(run)]
+        gone = [run for run in wanted if site.cleaner.remove_run(run, is_dead=run in left)]
         found = site.cleaner.look(among=used) if used else []
         freed = _swept(site, found)
         looking.say(f"Removed {_names(gone)}{_freed_text(freed)}.")
@@ -116,14 +127,40 @@ def _one_run(stores: LocalStores, text: str) -> RunFact:
     return find_path(stores, text, None).run
 
 
-def _refuse_open(site: Site, run: RunFact) -> None:
-    if site.cleaner.open_runs([run]):
+def _refuse_open(looking: Looking, site: Site, run: RunFact, *, force: bool) -> None:
+    """Raises RunInUse for a run that its driver works on, and for one left alone without
+    ``force``."""
+    silent = ago_text(time.time() - ended_at(run))
+    if site.has_driver(run):
         raise RunInUse(
-            f"Run {run.id} goes on; its last sign of life was "
-            f"{ago_text(time.time() - ended_at(run))}.",
+            f"Run {run.id} goes on, driven by process {run.pid} on {run.host}; its last sign of "
+            f"life was {silent}.",
             by=str(run.id),
             remedy="End it first: Ctrl-C where it runs.",
         )
+    if not force:
+        how = "is detached" if run.status is RunStatus.DETACHED else "lost its driver"
+        script = shlex.quote(run.script)
+        raise RunInUse(
+            f"Run {run.id} {how} ({silent}), and jobs of it may still run on AWS Batch.",
+            by=str(run.id),
+            remedy=f"Finish it: python {script} attach {run.id.number}. Or end its jobs and remove "
+            f"it: swell rm {run.id} --force. Without either it can be removed when it has told "
+            f"nothing for {DETACHED_S / 86400:.0f} days.",
+        )
+
+
+def _end_jobs(looking: Looking, site: Site, run: RunFact) -> None:
+    from swell.cli.batch_words import sum_text
+    from swell.session.batch_jobs import end_jobs_of
+
+    by = user_name(looking.settings)
+    ended = end_jobs_of(run, site.metastore, looking.settings, by, looking.say)
+    looking.say(
+        f"Ended {sum_text(ended)} of run {run.id} on AWS Batch."
+        if ended
+        else f"No unfinished job of run {run.id} is on AWS Batch."
+    )
 
 
 def _say_what_stays(

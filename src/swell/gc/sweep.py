@@ -92,13 +92,16 @@ class Cleaner:
 
     # --- runs -------------------------------------------------------------------
 
-    def remove_run(self, run: RunFact) -> bool:
+    def remove_run(self, run: RunFact, *, is_dead: bool = False) -> bool:
         """Remove a run's facts, then its log and prefixes; False when it is gone already.
 
-        Raises RunInUse when it goes on, or one that resumes it.
+        Raises RunInUse when it goes on, or one that resumes it. With ``is_dead`` the caller
+        knows that ``run`` has neither driver nor jobs; who has taken it over since is found.
         """
         of_flow = [one for one in self._metastore.runs(run.id.flow) if one.finished_at is None]
         dead = [one for one in of_flow if not self._goes_on(one)]
+        if is_dead:
+            dead = [*(one for one in dead if one.id != run.id), run]
         if not self._metastore.delete_run(run.id, dead=dead):
             return False
         # Facts first: what is left by a crash in between belongs to no run, and goes next time.

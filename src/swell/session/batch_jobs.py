@@ -126,6 +126,30 @@ class BatchJobs:
         return [queue.job_queue_name for queue in found]
 
 
+def end_jobs_of(
+    run: RunFact, metastore: Metastore, settings: Settings, by: str, say: Say
+) -> Sequence[ListedJob]:
+    """End all that AWS Batch has of ``run``, and wait for it; what was ended.
+
+    Raises UsageError where no queue is known, ComputeError where Batch cannot be asked or
+    does not end them.
+    """
+    queues = queues_of((), settings, metastore, [run])
+    jobs = BatchJobs(Wanted(metastore.store_id, run.id.flow, [run]), queues, settings, say)
+    try:
+        done = jobs.kill(by)
+    finally:
+        jobs.close()
+    if done.left:
+        count = sum(job.count for job in done.left)
+        raise ComputeError(
+            f"{count} tasks of run {run.id} were asked to end, and AWS Batch does not say that "
+            "they have.",
+            remedy="Try again in a minute, or end them in the console of AWS Batch.",
+        )
+    return done.asked
+
+
 def with_real_steps(jobs: Iterable[ListedJob], steps: Collection[str]) -> list[ListedJob]:
     """``jobs`` with the names of steps as the script writes them: names of jobs may have
     them cut, or with letters replaced."""

@@ -67,6 +67,10 @@ class Site(NamedTuple):
             for entry in ground.storage.list(BLOBS)
         }
 
+    def has_driver(self, run: RunFact) -> bool:
+        """Whether a driver works on ``run``, or may."""
+        return has_driver(run, time.time())
+
     def left_on(self, run: RunFact) -> str | None:
         """The machine on which a run left its log, if that is not this one."""
         return run.host if run.host and run.host != os.uname().nodename else None
@@ -112,7 +116,7 @@ def goes_on(run: RunFact, far: list[Ground], now: float) -> bool:
     """Whether a run's driver works, or an engine may still have jobs of it."""
     if run.status not in (RunStatus.RUNNING, RunStatus.DETACHED):
         return False
-    if run.status is RunStatus.RUNNING and not is_lost(run, now=now - SILENT_S + SILENCE_S):
+    if has_driver(run, now):
         return True
     return any(
         now - entry.modified_at < DETACHED_S
@@ -120,6 +124,12 @@ def goes_on(run: RunFact, far: list[Ground], now: float) -> bool:
         for entry in objects_of(ground.storage, run.id)
         if entry.key.startswith("runs/")
     )
+
+
+def has_driver(run: RunFact, now: float) -> bool:
+    """Whether a driver works on a run, or may: on another machine a silence says little."""
+    silent = run.status is RunStatus.RUNNING and is_lost(run, now=now - SILENT_S + SILENCE_S)
+    return run.status is RunStatus.RUNNING and not silent
 
 
 def grace_s(settings: Settings) -> float:
