@@ -58,6 +58,7 @@ class Manifest:
             self.lease_s: float | None = told["lease_s"]
             self.log_segment_s: float = told["log_segment_s"]
             self.max_log_bytes: int = told["max_log_bytes"]
+            self.threads: int | None = told.get("threads")
         except (ValueError, KeyError, TypeError) as error:
             raise Refused(
                 f"The manifest cannot be read: {type(error).__name__} {error}."

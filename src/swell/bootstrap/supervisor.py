@@ -27,6 +27,7 @@ from swell.bootstrap.packages import check_hash, fetch, unpack, unpacked
 from swell.bootstrap.place import Ending, Keys, Refused, encode_began, facts_of, find_place
 from swell.bootstrap.sender import Sender
 from swell.bootstrap.store import Store, StoreFailure
+from swell.bootstrap.threads import thread_variables
 from swell.bootstrap.usage import MemoryGroup
 from swell.bootstrap.wake import Stopped, Wake
 from swell.bootstrap.watch import Watch
@@ -245,6 +246,8 @@ def child_environment(
     for name in ("SWELL_BOOTSTRAP", "SWELL_MANIFEST", "SWELL_SUBMISSION"):
         given.pop(name, None)
     given.update(manifest.environment)
+    if manifest.threads is not None:
+        given.update(thread_variables(manifest.threads, given))
     paths = [*prepared.layers, *filter(None, [given.get("PYTHONPATH")])]
     if paths:
         given["PYTHONPATH"] = os.pathsep.join(paths)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from swell.compute.given import Given
 from swell.model.record import Usage
 
 _LENGTH = struct.Struct("<I")
@@ -27,11 +28,12 @@ class SetUp(msgspec.Struct, frozen=True, array_like=True, tag=0):
 
 
 class Begin(msgspec.Struct, frozen=True, array_like=True, tag=1):
-    """Start an attempt on ``lane``; its previous attempt has ended."""
+    """Start an attempt on ``lane``, whose previous one has ended, with what it is given."""
 
     lane: int
     launch: bytes
     fresh: bool
+    given: Given = Given()
 
 
 class Kill(msgspec.Struct, frozen=True, array_like=True, tag=2):

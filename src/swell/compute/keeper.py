@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from swell.compute import hygiene
+from swell.compute import given, hygiene
 from swell.compute.channel import (
     Begin,
     Begun,
@@ -219,6 +219,7 @@ class Keeper:
             assert self._attempt is not None, "a cold keeper was asked to fork an attempt"
             assert self._warm is not None, "a keeper that forks attempts knows its own beginning"
             hygiene.cleanse_child(self._warm)
+            given.take(begin.given)
             number = begin.lane
             result = self._attempt(begin.launch, lambda: self._life.mark(number, time.time()))
             hygiene.end_child(self._warm)
@@ -241,6 +242,7 @@ class Keeper:
         for fd in fresh[:3]:
             os.set_inheritable(fd, True)
         environ = dict(os.environ)
+        environ.update(given.variables(begin.given, environ))
         environ[self._attempt_variable] = ",".join(map(str, fresh))
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from swell.compute.channel import Begin, Begun, Ended, Kill, SetUp, ToKeeper, driver_end
+from swell.compute.given import given_to
 from swell.compute.kernel import (
     adopt_orphans,
     children_of,
@@ -133,7 +134,8 @@ class LocalBackend:
                 launch=launch, lane=lane, begun_at=now, fresh=fresh
             )
             self._lane_of[launch.job] = lane.number
-        self._post(Begin(lane.number, encode(launch), fresh))
+        given = given_to(launch, enforces_memory=False)
+        self._post(Begin(lane.number, encode(launch), fresh, given))
 
     def _free_lane(self) -> DriverLane | None:
         with self._lock:

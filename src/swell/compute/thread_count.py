@@ -9,15 +9,10 @@ import os
 import re
 import sys
 
-_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "BLIS_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "POLARS_MAX_THREADS",
-    "RAYON_NUM_THREADS",
-)
+from swell.bootstrap.threads import thread_variables
+
+__all__ = ["set_thread_count", "thread_variables"]
+
 _LIBRARY = re.compile(rb"/lib(?:\w*openblas|[gi]?omp|mkl_rt|blis)[^/]*$")
 # OpenBLAS is built with and without a prefix and a suffix for 64-bit integers.
 _FUNCTIONS = (
@@ -44,10 +39,10 @@ def set_thread_count(count: int) -> None:
     programs started from here. A variable that is set already is left alone, and so is every
     library then: it says what the user wants.
     """
-    if any(name in os.environ for name in _VARIABLES):
+    variables = thread_variables(count, os.environ)
+    if not variables:
         return
-    for name in _VARIABLES:
-        os.environ[name] = str(count)
+    os.environ.update(variables)
     for module_name, function_name in _MODULES:
         function = getattr(sys.modules.get(module_name), function_name, None)
         if function is not None:

@@ -11,6 +11,7 @@ import msgspec
 
 from swell.authoring.context import TaskContext
 from swell.authoring.decorator import StepDecorator, StepDecoratorFactory
+from swell.bootstrap.threads import THREAD_VARIABLES
 from swell.model.job import StepPlan
 
 _READ_AT_LOAD = ("OMP_", "OPENBLAS_", "MKL_", "POLARS_", "LD_", "PYTHON", "CUDA_")
@@ -27,7 +28,10 @@ class EnvironmentDecorator(StepDecorator):
         self._variables()
 
     def plan(self, plan: StepPlan) -> StepPlan:
-        names = read_at_load(self._variables())
+        given = self._variables()
+        names = read_at_load(given)
+        if any(name in given for name in THREAD_VARIABLES):
+            plan = msgspec.structs.replace(plan, sets_threads=True)
         if not names or plan.fresh_because:
             return plan
         reason = f"@environment sets {', '.join(names)}, which libraries read when they load"

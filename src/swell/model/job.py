@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 
 import msgspec
 
@@ -24,6 +25,7 @@ class StepPlan(msgspec.Struct, frozen=True):
     ``fresh_because`` forces a fresh interpreter and says why. ``batch`` is what only AWS
     Batch understands. ``packages`` (name, version) and ``python`` are what the step wants on
     another machine; ``warnings_here`` become ``warnings`` where it runs on this one.
+    ``sets_threads`` says that the step's own variables say how many threads its libraries use.
     """
 
     step: str
@@ -41,6 +43,14 @@ class StepPlan(msgspec.Struct, frozen=True):
     packages: tuple[tuple[str, str], ...] = ()
     python: str | None = None
     warnings_here: tuple[str, ...] = ()
+    sets_threads: bool = False
+
+    @property
+    def threads(self) -> int | None:
+        """In how many threads the step's libraries compute: as it has processors; None leaves
+        them alone."""
+        cpu = self.resources.cpu
+        return None if cpu is None or self.sets_threads else max(1, math.ceil(cpu))
 
 
 class Frame(msgspec.Struct, frozen=True, array_like=True):
@@ -102,7 +112,8 @@ class Launch(msgspec.Struct, frozen=True, array_like=True):
     """All that one attempt is given besides what its whole run shares (RunContext).
 
     ``stack`` lists the foreaches around the task, outermost first; ``rounds`` the
-    rounds of recursive switches on the way.
+    rounds of recursive switches on the way. ``threads`` is how many its numerical libraries
+    may use, None leaves them alone; ``devices`` are the GPUs it alone may use.
     """
 
     job: JobId
@@ -116,6 +127,8 @@ class Launch(msgspec.Struct, frozen=True, array_like=True):
     timeout_s: float | None = None
     fresh_because: str | None = None
     resources: Resources = Resources()
+    threads: int | None = None
+    devices: tuple[str, ...] = ()
 
 
 class RunContext(msgspec.Struct, frozen=True):

@@ -114,6 +114,7 @@ class Package(msgspec.Struct, frozen=True):
 class Manifest(msgspec.Struct, frozen=True):
     """What all attempts of one step share; JSON, since the supervisor reads it.
 
+    ``threads`` is as in Launch.
     ``script`` is the path inside the code; ``context`` an encoded RunContext in base64.
     """
 
@@ -135,6 +136,7 @@ class Manifest(msgspec.Struct, frozen=True):
     lease_s: float = 600.0
     log_segment_s: float = 3.0
     max_log_bytes: int = 10_000_000
+    threads: int | None = None
     format: int = 1
 
 

@@ -116,6 +116,7 @@ class Launching:
                     timeout_s=plan.timeout_s,
                     fresh_because=plan.fresh_because,
                     resources=plan.resources,
+                    threads=plan.threads,
                 )
             )
             if start.is_new:

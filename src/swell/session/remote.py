@@ -149,6 +149,7 @@ class Remote:
             lease_s=_seconds(settings.lease_s, "SWELL_LEASE_S"),
             log_segment_s=min(3.0, 3 * _seconds(settings.remote_poll_s, "SWELL_REMOTE_POLL_S")),
             max_log_bytes=int(self._order.max_log_mb * 1_000_000),
+            threads=_threads_in_container(plan),
         )
 
     def engine_environment(self) -> dict[str, str]:
@@ -250,6 +251,13 @@ class _Preparation:
             self._storage.write(key, [data])
             self._bootstrap = f"{key}#{sha256}"
         return self._bootstrap
+
+
+def _threads_in_container(plan: StepPlan) -> int | None:
+    """As the container has processors, also where the step named none."""
+    from swell.compute.batch.sizes import with_defaults
+
+    return msgspec.structs.replace(plan, resources=with_defaults(plan.resources)).threads
 
 
 def _own_python() -> str:

@@ -129,6 +129,20 @@ def test_a_variable_read_at_load_asks_for_a_fresh_interpreter_and_says_why(name)
     assert "PLAIN" not in plan.fresh_because
 
 
+def test_libraries_compute_in_as_many_threads_as_the_step_has_processors():
+    assert plan_of(resources(cpu=3)).threads == 3
+    assert plan_of(resources(cpu=0.5)).threads == 1
+    assert plan_of(resources(cpu=2.5)).threads == 3
+    assert plan_of(resources(memory=100)).threads is None
+
+
+def test_a_step_that_sets_its_own_thread_counts_keeps_them():
+    given = environment(vars={"MKL_NUM_THREADS": 8})
+    assert plan_of(resources(cpu=2), given).threads is None
+    assert plan_of(given, resources(cpu=2)).threads is None
+    assert plan_of(environment(vars={"OMP_PROC_BIND": "true"}), resources(cpu=2)).threads == 2
+
+
 def test_ordinary_variables_do_not_ask_for_a_fresh_interpreter():
     assert plan_of(environment(vars={"PLAIN": 1})).fresh_because is None
 
