@@ -147,6 +147,13 @@ SETTINGS: tuple[Setting, ...] = (
         "The folder of the sandbox: what is in its S3, its logs, and how it is reached.",
     ),
     Setting(
+        "sandbox_runner",
+        "SWELL_SANDBOX_RUNNER",
+        "auto",
+        "What runs the sandbox's jobs: containers of `podman` or `docker`, or `process`. `auto`: "
+        "containers where one of the two works, else processes.",
+    ),
+    Setting(
         "s3_root",
         "SWELL_S3_ROOT",
         None,
@@ -313,6 +320,7 @@ class Settings(msgspec.Struct, frozen=True):
     batch_time_limit: str = "432000"
     logs_endpoint_url: str | None = None
     sandbox: str = "~/.local/state/swell/sandbox"
+    sandbox_runner: str = "auto"
     s3_root: str | None = None
     store_retries: str = "6"
     cache: str = "~/.cache/swell"

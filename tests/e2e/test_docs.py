@@ -58,6 +58,7 @@ def type_in(command: str, folder: Path) -> tuple[int, str]:
             "SWELL_USER": "tester",
             "SWELL_HOME": str(folder / ".home"),
             "SWELL_SANDBOX": str(folder / ".sandbox"),
+            "SWELL_SANDBOX_RUNNER": "process",
         },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

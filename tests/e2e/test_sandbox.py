@@ -52,6 +52,7 @@ class Terminal:
             **kept,
             "SWELL_HOME": str(folder / "home"),
             "SWELL_SANDBOX": str(folder / "state"),
+            "SWELL_SANDBOX_RUNNER": "process",
         }
 
     def swell(self, *words: str, code: int = 0) -> str:

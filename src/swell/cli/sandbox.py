@@ -13,7 +13,7 @@ import click
 from swell.cli.app import LazyCommand, LazyGroup
 from swell.cli.looking import looking_of
 from swell.cli.render import count_text
-from swell.errors import CommandException
+from swell.errors import CommandException, UsageError
 
 if TYPE_CHECKING:
     from swell.sandbox.place import Running, SandboxFolder, Wanted
@@ -33,7 +33,7 @@ def sandbox_command(ctx: click.Context) -> click.Command:
     return LazyGroup(
         lazy=COMMANDS,
         name="sandbox",
-        help="An AWS Batch with S3 and CloudWatch Logs on this machine: no account, no Docker. "
+        help="An AWS Batch with S3 and CloudWatch Logs on this machine, without an account. "
         "What passes here is not thereby proven on AWS.",
         no_args_is_help=True,
     )
@@ -58,6 +58,13 @@ def start_options() -> list[click.Parameter]:
             type=click.Choice(["endpoint", "keys"]),
             default="endpoint",
             help="How jobs get theirs: from an endpoint, as on AWS, or as keys in variables.",
+        ),
+        click.Option(
+            ["--runner"],
+            metavar="[auto|process|podman|docker]",
+            help="What runs jobs: containers of podman or Docker, or processes, which start "
+            "quicker. 'auto': containers where one of the two works. Default: "
+            "SWELL_SANDBOX_RUNNER, else auto.",
         ),
     ]
 
@@ -246,27 +253,44 @@ def _running(ctx: click.Context) -> Running:
 
 
 def _wanted(ctx: click.Context, folder: Path, options: dict[str, Any]) -> Wanted:
-    from swell.sandbox.place import Wanted
+    from swell.sandbox.place import RUNNERS, Wanted
 
-    home = Path(looking_of(ctx).settings.home).expanduser().absolute()
-    return Wanted(**{"folder": str(folder), "home": str(home), **options})
+    settings = looking_of(ctx).settings
+    home = Path(settings.home).expanduser().absolute()
+    runner = options["runner"] or settings.sandbox_runner
+    if runner not in RUNNERS:
+        raise UsageError(
+            f"'{runner}' is nothing that runs the sandbox's jobs.",
+            remedy=f"Give --runner or SWELL_SANDBOX_RUNNER one of: {', '.join(RUNNERS)}.",
+        )
+    return Wanted(**{"folder": str(folder), "home": str(home), **options, "runner": runner})
 
 
 def _facts(running: Running) -> list[str]:
-    memory = {
-        "cgroup": "memory limits by control groups",
-        "watch": "memory limits by looking at their size, as no control groups can be made",
-    }
     batch = f"{running.batch_url}  queue '{running.queue}', and spot, fargate, fair"
     return _columns(
         [
             ("Batch", batch),
             ("S3", f"{running.s3_url}  {running.s3_by}, bucket '{running.bucket}'"),
             ("Logs", f"{running.logs_url}  moto"),
-            ("Jobs", f"processes; {memory[running.memory_by]}"),
+            *_jobs(running),
             ("Profile", f"sandbox, in {shlex.quote(running.home)}"),
         ]
     )
+
+
+def _jobs(running: Running) -> list[tuple[str, str]]:
+    if running.runner != "process":
+        return [
+            ("Jobs", f"containers of {running.runner_why}"),
+            ("", "processes start in milliseconds: swell sandbox up --runner process"),
+        ]
+    memory = {
+        "cgroup": "memory limits by control groups",
+        "watch": "memory limits by looking at their size, as no control groups can be made",
+    }[running.memory_by]
+    told = [("", running.runner_why)] if running.runner_why else []
+    return [("Jobs", f"processes; {memory}"), *told]
 
 
 def _queue(queue: dict[str, Any]) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 _PYTHON_IMAGE = re.compile(
     r"(?:[\w.:-]+/)*python(?::(?P<version>\d+(?:\.\d+)?)?(?:\.\d+)?(?:[-\w.]*))?(?:@sha256:\w+)?"
 )
-_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class ImageMissing(Exception):
@@ -24,40 +24,52 @@ class Images:
 
     Like the official image it holds an interpreter and no packages: neither those of the
     environment this process runs in nor those of the system. Not for several threads.
+    ``instead``: what is said of every image but Python's.
     """
 
-    def __init__(self, folder: Path, search_path: str | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        search_path: str | None = None,
+        *,
+        instead: str = "the sandbox without containers has python:X.Y only",
+    ) -> None:
         self._folder = folder
+        self._instead = instead
         self._search = search_path
-        self._paths: dict[str, str | ImageMissing] = {}
+        self._places: dict[str, Path | ImageMissing] = {}
 
     def search_path(self, image: str) -> str:
         """PATH inside ``image``. Raises ImageMissing."""
-        known = self._paths.get(image)
+        return f"{self.place(image)}/bin:{SYSTEM_PATH}"
+
+    def place(self, image: str) -> Path:
+        """The environment that stands in for ``image``. Raises ImageMissing."""
+        known = self._places.get(image)
         if known is None:
             try:
                 known = self._made(image)
             except ImageMissing as why:
                 known = why
-            self._paths[image] = known
+            self._places[image] = known
         if isinstance(known, ImageMissing):
             raise known
         return known
 
-    def _made(self, image: str) -> str:
+    def _made(self, image: str) -> Path:
         version = python_version(image)
         if version is None:
             raise ImageMissing(
                 f"pull access denied for {image}, repository does not exist or may require "
-                "authorization (the sandbox without containers has python:X.Y only)"
+                f"authorization ({self._instead})"
             )
         interpreter = find_interpreter(version, self._search)
         if interpreter is None:
             raise ImageMissing(
-                f"manifest for {image} not found: manifest unknown (the sandbox without "
-                f"containers takes the machine's own interpreter, and has no python{version})"
+                f"manifest for {image} not found: manifest unknown (the sandbox takes the "
+                f"machine's own interpreter, and there is no python{version} here)"
             )
-        return f"{make_environment(self._folder, interpreter, version)}/bin:{_SYSTEM_PATH}"
+        return make_environment(self._folder, interpreter, version)
 
 
 def python_version(image: str) -> str | None:
@@ -108,7 +120,7 @@ def missing_program(command: tuple[str, ...], environment: Mapping[str, str]) ->
     """Why ``command`` cannot be started, in the words of a container engine; None if it can."""
     if not command:
         return "no command specified"
-    if shutil.which(command[0], path=environment.get("PATH", _SYSTEM_PATH)) is not None:
+    if shutil.which(command[0], path=environment.get("PATH", SYSTEM_PATH)) is not None:
         return None
     if os.path.sep in command[0]:
         return f'exec: "{command[0]}": stat {command[0]}: no such file or directory'

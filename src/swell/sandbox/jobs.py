@@ -29,6 +29,13 @@ class Mount(msgspec.Struct, frozen=True):
     read_only: bool = False
 
 
+class Tmpfs(msgspec.Struct, frozen=True):
+    """A folder of the container that is kept in memory."""
+
+    target: str
+    size_mib: int
+
+
 class JobSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt of one job, or of one child of an array, or of one node of a multi-node job.
 
@@ -55,6 +62,9 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True):
     mounts: tuple[Mount, ...] = ()
     shared_memory_mib: int | None = None
     """Size of /dev/shm; None: the engine's default (64)."""
+    tmpfs: tuple[Tmpfs, ...] = ()
+    has_init: bool = False
+    """Whether a small first process passes signals on to the job's own."""
     user: str = ""
 
 

@@ -41,21 +41,30 @@ class LogStreams:
         self._folder = folder
         self._lock = threading.Lock()
         self._streams: dict[StreamName, _Stream] = {}
+        self._made = 0
 
     def open(self, name: StreamName) -> None:
         """A container starts: its stream is there from now on, even if it prints nothing."""
         with self._lock:
             self._stream(name)
 
-    def write(self, name: StreamName, data: bytes, at_ms: int) -> None:
-        """Bytes that were printed; a line counts when it is whole."""
+    def write(self, name: StreamName, data: bytes, at_ms: int, source: int = 0) -> None:
+        """Bytes that were printed; a line counts when it is whole.
+
+        Lines of several sources (standard output and error) come as they are whole.
+        """
         with self._lock:
-            self._stream(name).write(data, at_ms)
+            self._stream(name).write(data, at_ms, source)
 
     def close(self, name: StreamName, at_ms: int) -> None:
         """The container ended: what it began is a line too."""
         with self._lock:
             self._stream(name).end_line(at_ms)
+
+    def drop(self, name: StreamName) -> None:
+        """There was no container after all."""
+        with self._lock:
+            self._streams.pop(name, None)
 
     def names(self, group: str, prefix: str = "") -> list[StreamName]:
         """The streams of ``group`` whose names begin with ``prefix``."""
@@ -77,31 +86,34 @@ class LogStreams:
         found = self._streams.get(name)
         if found is None:
             path = self._folder / quote("@".join(name), safe="")[-200:]
-            found = self._streams[name] = _Stream(f"{path}-{len(self._streams)}")
+            self._made += 1
+            found = self._streams[name] = _Stream(f"{path}-{self._made}")
         return found
 
 
 class _Stream:
-    __slots__ = ("_lines", "_partial", "_path", "_size", "_spooled")
+    __slots__ = ("_lines", "_partials", "_path", "_size", "_spooled")
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._lines: list[bytes] = []
         self._size = 0
-        self._partial = b""
+        self._partials: dict[int, bytes] = {}
         self._spooled = 0
 
-    def write(self, data: bytes, at_ms: int) -> None:
-        *whole, self._partial = (self._partial + data).split(b"\n")
+    def write(self, data: bytes, at_ms: int, source: int) -> None:
+        *whole, partial = (self._partials.get(source, b"") + data).split(b"\n")
         for line in whole:
             self._add(line, at_ms)
-        while len(self._partial) > _LONGEST_EVENT:
-            self._add(self._partial[:_LONGEST_EVENT], at_ms)
-            self._partial = self._partial[_LONGEST_EVENT:]
+        while len(partial) > _LONGEST_EVENT:
+            self._add(partial[:_LONGEST_EVENT], at_ms)
+            partial = partial[_LONGEST_EVENT:]
+        self._partials[source] = partial
 
     def end_line(self, at_ms: int) -> None:
-        self._add(self._partial, at_ms)
-        self._partial = b""
+        for _, partial in sorted(self._partials.items()):
+            self._add(partial, at_ms)
+        self._partials = {}
 
     def take(self) -> list[LogEvent]:
         lines = []

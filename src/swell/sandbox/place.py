@@ -14,6 +14,8 @@ import msgspec
 from swell.errors import UsageError
 from swell.settings import SANDBOX_PROFILE
 
+RUNNERS = ("auto", "process", "podman", "docker")
+"""What may be asked to run jobs; ``engine_choice`` says which of them does."""
 _MARK = "# Written by `swell sandbox up`; `swell sandbox down` removes it.\n"
 
 
@@ -21,7 +23,8 @@ class Wanted(msgspec.Struct, frozen=True):
     """What a sandbox is started with.
 
     ``port``: of the Batch API, 0: a free one. ``vcpus``: of each compute environment, None: as
-    the machine has. ``ends_with_stdin``: it ends when its standard input does.
+    the machine has. ``ends_with_stdin``: it ends when its standard input does. ``runner``: what
+    runs jobs, one of RUNNERS.
     """
 
     folder: str
@@ -30,10 +33,15 @@ class Wanted(msgspec.Struct, frozen=True):
     job_credentials: str = "endpoint"
     vcpus: int | None = None
     ends_with_stdin: bool = False
+    runner: str = "process"
 
 
 class Running(msgspec.Struct, frozen=True):
-    """A sandbox that is up: where its parts are, and the keys that open them."""
+    """A sandbox that is up: where its parts are, and the keys that open them.
+
+    ``runner``: what runs jobs, 'process' or an engine, and ``runner_why``, if there is more to
+    say of it. ``memory_by``: what keeps jobs within their memory.
+    """
 
     pid: int
     folder: str
@@ -49,6 +57,7 @@ class Running(msgspec.Struct, frozen=True):
     secret_access_key: str
     runner: str
     memory_by: str
+    runner_why: str = ""
 
     @property
     def datastore(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import queue
 import selectors
@@ -13,38 +12,34 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from swell.sandbox.images import ImageMissing, Images, missing_program
 from swell.sandbox.jobs import CANNOT_PULL, OUT_OF_MEMORY, JobEnd, JobSpec, Mount
 from swell.sandbox.log_streams import LogStreams, StreamName
 from swell.sandbox.memory import Cell, Cells, Watch, kill_strays, open_cells, sizes_by_group
-
-_LOG = logging.getLogger(__name__)
-
-_CANNOT_START = (
-    "CannotStartContainerError: Error response from daemon: failed to create task for "
-    "container: OCI runtime create failed: runc create failed: "
+from swell.sandbox.runners import (
+    CANNOT_START,
+    STOPPING,
+    AttemptKey,
+    NotStarted,
+    OnEnd,
+    Surroundings,
+    tell,
 )
-_STOPPING = "DockerStateError: the engine is stopping"
+
+_RUNC = (
+    f"{CANNOT_START}failed to create task for container: OCI runtime create failed: "
+    "runc create failed: "
+)
 _CHUNK = 1 << 16
 _LOOK_S = 0.05
 """How often sizes are looked at where the kernel enforces no limit."""
 _RETRY_S = 0.005
 _GONE_S = 10.0
 """How long processes that were killed may take to be gone."""
-
-
-class _Key(NamedTuple):
-    job_id: str
-    attempt: int
-
-
-OnEnd = Callable[[JobEnd], None]
-Surroundings = Callable[[JobSpec], Mapping[str, str]]
 
 
 class _Job:
@@ -91,7 +86,7 @@ class ProcessRunner:
         self._cells = open_cells(f"swell-{uuid.uuid4().hex[:12]}") if cells is None else cells
         self._images = Images(folder / "images") if images is None else images
         self._wanted: deque[Callable[[], None]] = deque()
-        self._jobs: dict[_Key, _Job] = {}
+        self._jobs: dict[AttemptKey, _Job] = {}
         self._ending: list[_Job] = []
         self._selector = selectors.DefaultSelector()
         self._wake_read, self._wake_write = os.pipe()
@@ -118,15 +113,15 @@ class ProcessRunner:
     def start(self, spec: JobSpec, on_end: OnEnd) -> None:
         """Begin the attempt, soon."""
         if not self._ask(lambda: self._start(spec, on_end)):
-            _tell(on_end, JobEnd(exit_code=None, reason=_STOPPING, stopped_at=time.time()))
+            tell(on_end, JobEnd(exit_code=None, reason=STOPPING, stopped_at=time.time()))
 
     def stop(self, job_id: str, attempt: int, grace_s: float) -> None:
         """SIGTERM to its first process, as engines do; SIGKILL to all after ``grace_s``."""
-        self._ask(lambda: self._stop(_Key(job_id, attempt), grace_s))
+        self._ask(lambda: self._stop(AttemptKey(job_id, attempt), grace_s))
 
     def kill(self, job_id: str, attempt: int) -> None:
         """SIGKILL to all its processes."""
-        self._ask(lambda: self._kill(_Key(job_id, attempt)))
+        self._ask(lambda: self._kill(AttemptKey(job_id, attempt)))
 
     def close(self) -> None:
         """Kill all, wait until all is gone and removed. Twice is as good as once."""
@@ -199,20 +194,20 @@ class ProcessRunner:
         stream = StreamName(spec.log_group, spec.log_stream)
         try:
             if self._is_closing:
-                raise _NotStarted(_STOPPING)
+                raise NotStarted(STOPPING)
             job = self._launched(spec, on_end)
-        except _NotStarted as why:
-            _tell(on_end, JobEnd(exit_code=None, reason=str(why), stopped_at=time.time()))
+        except NotStarted as why:
+            tell(on_end, JobEnd(exit_code=None, reason=str(why), stopped_at=time.time()))
             return
         self._logs.open(stream)
-        self._jobs[_Key(spec.job_id, spec.attempt)] = job
+        self._jobs[AttemptKey(spec.job_id, spec.attempt)] = job
         self._watch(job)
 
     def _launched(self, spec: JobSpec, on_end: OnEnd) -> _Job:
         try:
             path = self._images.search_path(spec.image)
         except ImageMissing as why:
-            raise _NotStarted(f"{CANNOT_PULL}Error response from daemon: {why}") from why
+            raise NotStarted(f"{CANNOT_PULL}Error response from daemon: {why}") from why
         self._count += 1
         folder = str(self._folder / "jobs" / str(self._count))
         environment = {
@@ -226,7 +221,7 @@ class ProcessRunner:
         self._lead_to_host(spec.mounts, environment)
         missing = missing_program(spec.command, environment)
         if missing is not None:
-            raise _NotStarted(f"{_CANNOT_START}{missing}: unknown")
+            raise NotStarted(f"{_RUNC}{missing}: unknown")
         reading, writing = os.pipe()
         try:
             os.mkdir(folder)
@@ -243,7 +238,7 @@ class ProcessRunner:
         except (OSError, ValueError) as error:
             os.close(reading)
             self._litter.put(folder)
-            raise _NotStarted(f"{_CANNOT_START}{error}") from error
+            raise NotStarted(f"{_RUNC}{error}") from error
         finally:
             os.close(writing)
         job = _Job(spec, on_end, cell, process)
@@ -291,14 +286,14 @@ class ProcessRunner:
             os.close(job.output)
             job.output = None
 
-    def _stop(self, key: _Key, grace_s: float) -> None:
+    def _stop(self, key: AttemptKey, grace_s: float) -> None:
         job = self._jobs.get(key)
         if job is not None:
             job.kill_at = time.monotonic() + grace_s
             with suppress(OSError):
                 job.process.send_signal(signal.SIGTERM)
 
-    def _kill(self, key: _Key) -> None:
+    def _kill(self, key: AttemptKey) -> None:
         job = self._jobs.get(key)
         if job is not None:
             self._kill_group(job)
@@ -340,7 +335,7 @@ class ProcessRunner:
             kill_strays(job.spec.job_id)
         job.ended_at = time.time()
         job.gone_by = time.monotonic() + _GONE_S
-        del self._jobs[_Key(job.spec.job_id, job.spec.attempt)]
+        del self._jobs[AttemptKey(job.spec.job_id, job.spec.attempt)]
         self._ending.append(job)
 
     def _finish(self, job: _Job, now: float) -> bool:
@@ -364,7 +359,7 @@ class ProcessRunner:
         code = job.process.returncode
         exit_code = 128 - code if code < 0 else code
         assert job.ended_at is not None
-        _tell(
+        tell(
             job.on_end,
             JobEnd(
                 exit_code=exit_code,
@@ -382,15 +377,3 @@ class ProcessRunner:
                 os.rmdir(folder)
             except OSError:
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-def _tell(on_end: OnEnd, end: JobEnd) -> None:
-    try:
-        on_end(end)
-    except Exception:
-        # One job's end that cannot be taken must not stop all others.
-        _LOG.exception("the end of a job was not taken: %s", end)
-
-
-class _NotStarted(Exception):
-    """There will be no process; the text is the container's reason."""

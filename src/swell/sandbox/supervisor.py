@@ -21,11 +21,16 @@ import msgspec
 
 from swell.errors import ComputeError, SwellError
 from swell.sandbox.guard import run_guarded
+from swell.sandbox.left_containers import clear_left, forget, label_of, note
 from swell.sandbox.memory import open_cells, remove_groups
 from swell.sandbox.place import Report, Running, SandboxFolder, Wanted, check_profile, write_private
 
 if TYPE_CHECKING:
     from swell.sandbox.batch_service import BatchService
+    from swell.sandbox.engine import Engine
+    from swell.sandbox.instance_metadata import Surroundings
+    from swell.sandbox.jobs import JobRunner
+    from swell.sandbox.log_streams import LogStreams
 
 _T = TypeVar("_T")
 
@@ -47,6 +52,7 @@ def main(arguments: list[str]) -> int:
 
     def clean() -> None:
         remove_groups(groups)
+        clear_left(folder.path / "work")
         folder.forget(Path(wanted.home))
         shutil.rmtree(folder.path / "work", ignore_errors=True)
 
@@ -92,16 +98,18 @@ class Supervisor:
         from swell.sandbox.batch.tuning import BatchSettings
         from swell.sandbox.batch_service import BatchService
         from swell.sandbox.doors import Doors
+        from swell.sandbox.engine_choice import choose
         from swell.sandbox.instance_metadata import InstanceMetadata, SandboxKeys, Surroundings
         from swell.sandbox.log_service import LogService
         from swell.sandbox.log_streams import LogStreams
         from swell.sandbox.moto_server import MotoLogs, MotoServer
-        from swell.sandbox.processes import ProcessRunner
         from swell.sandbox.seaweedfs import Identity, SeaweedFs, program
 
         check_profile(Path(self._wanted.home))
         _or_port_taken(lambda: _try_port(self._wanted.port), self._wanted.port)
         work = self._folder.path / "work"
+        # Of an earlier one that was killed together with its guard.
+        clear_left(work)
         shutil.rmtree(work, ignore_errors=True)
         (work / "logs").mkdir(parents=True)
         keys = SandboxKeys("SWELLSANDBOX", secrets.token_hex(20))
@@ -121,6 +129,7 @@ class Supervisor:
         doors = Doors(metadata)
         parts.callback(doors.close)
         doors.start()
+        choice = choose(self._wanted.runner, work)
         for server in servers:
             server.wait_until_ready()
         s3.make_bucket(BUCKET)
@@ -134,10 +143,7 @@ class Supervisor:
             token_file = str(work / "token")
             write_private(work / "token", metadata.token)
         surroundings = Surroundings(doors.url, token_file, keys, REGION, s3.endpoint)
-        runner = ProcessRunner(
-            work, streams, surroundings=surroundings.variables, cells=open_cells(self._groups)
-        )
-        parts.callback(runner.close)
+        runner, memory_by = self._runner(choice.engine, work, streams, surroundings, parts)
         batch = BatchService(settings, runner, announce=metadata.announce, folder=self._folder.path)
         batch_url = _or_port_taken(lambda: batch.serve(self._wanted.port), self._wanted.port)
         parts.callback(batch.close)
@@ -156,9 +162,42 @@ class Supervisor:
             queue=QUEUE,
             access_key_id=keys.access_key_id,
             secret_access_key=keys.secret_access_key,
-            runner="process",
-            memory_by=runner.limits_memory_by,
+            runner=choice.engine.name if choice.engine else "process",
+            memory_by=memory_by,
+            runner_why=choice.why,
         )
+
+    def _runner(
+        self,
+        engine: Engine | None,
+        work: Path,
+        streams: LogStreams,
+        surroundings: Surroundings,
+        parts: ExitStack,
+    ) -> tuple[JobRunner, str]:
+        """What runs jobs, and by what it limits their memory."""
+        from swell.sandbox.container_runner import ContainerRunner
+        from swell.sandbox.engine import EngineCommands
+        from swell.sandbox.processes import ProcessRunner
+
+        if engine is None:
+            cells = open_cells(self._groups)
+            runner = ProcessRunner(work, streams, surroundings=surroundings.variables, cells=cells)
+            parts.callback(runner.close)
+            return runner, runner.limits_memory_by
+        note(work, engine)
+        parts.callback(forget, work)
+        token = surroundings.token_file
+        containers = ContainerRunner(
+            work,
+            streams,
+            EngineCommands(engine),
+            label=label_of(work),
+            surroundings=surroundings.variables,
+            visible=() if token is None else (Path(token),),
+        )
+        parts.callback(containers.close)
+        return containers, containers.limits_memory_by
 
 
 def _resize(batch: BatchService, vcpus: int) -> None:

@@ -33,6 +33,25 @@ def test_a_container_that_prints_nothing_has_an_empty_stream(streams):
     assert streams.take(NAME) == []
 
 
+def test_pieces_of_lines_of_two_sources_are_not_mixed(streams):
+    streams.write(NAME, b"out one\nout t", 1, source=0)
+    streams.write(NAME, b"error o", 2, source=1)
+    streams.write(NAME, b"wo\n", 3, source=0)
+    streams.write(NAME, b"ne\nend of error", 4, source=1)
+    streams.write(NAME, b"end of out", 5, source=0)
+    streams.close(NAME, 6)
+    assert [event.text for event in streams.take(NAME)] == [
+        "out one", "out two", "error one", "end of out", "end of error"
+    ]  # fmt: skip
+
+
+def test_a_stream_that_is_dropped_is_as_if_it_never_was(streams):
+    streams.write(NAME, b"said by the engine\n", 1)
+    streams.drop(NAME)
+    assert streams.take(NAME) is None
+    assert streams.names(NAME.group) == []
+
+
 def test_much_output_waits_on_the_disk_and_comes_whole(streams, tmp_path):
     for n in range(3_000):
         streams.write(NAME, b"line number %d\n" % n, n)

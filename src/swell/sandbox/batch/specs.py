@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from swell.sandbox.batch.entities import CHILD, NODE, Attempt, Document, Job
 from swell.sandbox.batch.tuning import BatchSettings
-from swell.sandbox.jobs import JobSpec, Mount
+from swell.sandbox.jobs import JobSpec, Mount, Tmpfs
 
 _LOOPBACK = "127.0.0.1"
 
@@ -28,6 +28,10 @@ def spec_of(job: Job, attempt: Attempt, settings: BatchSettings) -> JobSpec:
         log_stream=attempt.log_stream,
         mounts=_mounts(shown),
         shared_memory_mib=linux.get("sharedMemorySize"),
+        tmpfs=tuple(
+            Tmpfs(folder["containerPath"], folder["size"]) for folder in linux.get("tmpfs") or ()
+        ),
+        has_init=bool(linux.get("initProcessEnabled")),
         user=shown.get("user") or "",
     )
 
