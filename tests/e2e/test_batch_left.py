@@ -123,6 +123,7 @@ def test_a_detached_run_is_removed_on_request_alone_and_its_jobs_first(place):
     assert "swell rm LeftFlow/1 --force" in refusal
     assert len(place.unfinished()) == 1
 
+    assert "of code and packages for AWS Batch" in place.swell("du")
     said = place.swell("rm", "LeftFlow/1", "--yes", "--force")
     assert "Ended 1 job with 3 tasks of run LeftFlow/1 on AWS Batch." in said
     assert "Removed run LeftFlow/1" in said

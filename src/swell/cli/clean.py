@@ -6,7 +6,7 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import click
 
@@ -76,8 +76,9 @@ def gc_command(ctx: click.Context) -> click.Command:
             click.Option(["--yes", "-y"], is_flag=True, help="Do not ask."),
         ],
         callback=_gc,
-        help="Remove artifacts that no run refers to and that are older than a day, and what "
-        "removed runs left. With options, first remove the runs for which all of them hold. "
+        help="Remove artifacts that no run refers to and that are older than a day, packages for "
+        "AWS Batch that no run needs, and what removed runs left. With options, first remove the "
+        "runs for which all of them hold. "
         "Runs that go on stay, and so does all that they use.",
     )
 
@@ -211,6 +212,7 @@ def _gc(
         found = cleaner.look()
         freed = _swept(site, found)
         more = cleaner.sweep_leftovers()
+        packages = _sum(cleaner.sweep_packages(one) for one in cleaner.look_at_packages())
         if not selection.is_empty:
             looking.say(f"Removed {count_text(len(gone), 'run')}.")
         rest = f", and {size_text(more)} that removed runs had left" if more else ""
@@ -218,6 +220,8 @@ def _gc(
             f"Removed {count_text(freed.blobs, 'artifact')} ({size_text(freed.bytes)}) "
             f"that nothing refers to{rest}."
         )
+        if packages.blobs:
+            looking.say(f"Removed {_packages_text(packages)} that no run needs.")
         _say_what_waits(looking, site, found)
 
 
@@ -233,6 +237,12 @@ def _say_what_would_go(
         f"{count_text(old.blobs, 'artifact')} ({size_text(old.bytes)}) would go that nothing "
         f"{'else ' if going else ''}refers to."
     )
+    packages = _sum(
+        freed_by(one.old)
+        for one in site.cleaner.look_at_packages(without=[run.id for run in going])
+    )
+    if packages.blobs:
+        looking.say(f"{_packages_text(packages)} would go that no other run needs.")
     _say_what_waits(looking, site, found)
 
 
@@ -251,8 +261,16 @@ def _say_what_waits(looking: Looking, site: Site, found: Sequence[Findings]) -> 
 
 
 def _swept(site: Site, found: Sequence[Findings]) -> Freed:
-    parts = [site.cleaner.sweep(one) for one in found]
-    return Freed(sum(part.blobs for part in parts), sum(part.bytes for part in parts))
+    return _sum(site.cleaner.sweep(one) for one in found)
+
+
+def _sum(parts: Iterable[Freed]) -> Freed:
+    listed = list(parts)
+    return Freed(sum(part.blobs for part in listed), sum(part.bytes for part in listed))
+
+
+def _packages_text(freed: Freed) -> str:
+    return f"{count_text(freed.blobs, 'package')} for AWS Batch ({size_text(freed.bytes)})"
 
 
 def _ask(looking: Looking, runs: Sequence[RunFact], *, yes: bool) -> None:

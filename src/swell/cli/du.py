@@ -17,6 +17,7 @@ from swell.cli.tables import Cell, Column, table_lines
 from swell.client.query import no_flow
 from swell.errors import InvalidPathspec
 from swell.gc.leftovers import folder_size, objects_of
+from swell.gc.packages import packages_of
 from swell.gc.sizes import ArtifactSpace, StoreSpace, space_of_artifacts, space_of_store
 from swell.model.facts import RunFact
 from swell.model.ids import RunId
@@ -66,7 +67,7 @@ def _du(ctx: click.Context, /, path: str | None, as_json: bool) -> None:
         space = space_of_store(stores.metastore, [run.id for run in runs], sizes)
         beside = {run.id: _beside(site, run.id) for run in runs}
         if flow is None:
-            _show_flows(looking, stores, space, beside, as_json=as_json)
+            _show_flows(looking, stores, space, beside, _packages(site), as_json=as_json)
         else:
             of_flow = [run for run in runs if run.id.flow == flow]
             _show_runs(looking, of_flow, space, beside, as_json=as_json)
@@ -83,11 +84,22 @@ def _beside(site: Site, run: RunId) -> int:
     return folder_size(site.cleaner.folders.log(run)) + sum(objects)
 
 
+def _packages(site: Site) -> int:
+    """Bytes of what travels to attempts elsewhere, which runs share."""
+    return sum(
+        entry.size
+        for ground in site.grounds()
+        if ground.store is not None
+        for entry in packages_of(ground.storage)
+    )
+
+
 def _show_flows(
     looking: Looking,
     stores: LocalStores,
     space: StoreSpace,
     beside: Mapping[RunId, int],
+    packages: int,
     *,
     as_json: bool,
 ) -> None:
@@ -116,6 +128,7 @@ def _show_flows(
                 "unused": space.unused.uses,
                 "elsewhere": space.elsewhere,
                 "logs": sum(logs.values()),
+                "packages": packages,
                 "database": database,
             },
         )
@@ -143,6 +156,8 @@ def _show_flows(
         f"{size_text(sum(logs.values()))} of logs"
         + (f", {size_text(database)} of facts." if database else ".")
     )
+    if packages:
+        looking.say(f"{size_text(packages)} of code and packages for AWS Batch, which runs share.")
     if space.unused.blobs:
         looking.say(
             f"Nothing refers to {size_text(space.unused.uses)} of it: see 'swell gc --dry-run'."

@@ -26,7 +26,7 @@ from swell.datastore.blob_format import (
 from swell.datastore.blobs import Blobs, ReadableBlob
 from swell.datastore.local import REFRESH_AFTER_S, LocalStorage
 from swell.datastore.object_store import ObjectStorage
-from swell.datastore.object_sweep import YOUNG_S, outlasts_sweeps, sweep, write_anew
+from swell.datastore.object_sweep import SWEPT, YOUNG_S, outlasts_sweeps, sweep, write_anew
 from swell.datastore.remote_blobs import Piece, Place, open_remote, pieces_of
 from swell.errors import DataMissing, StoreError
 from swell.seams.clock import Clock
@@ -270,7 +270,7 @@ class CachedStorage:
         """See Storage."""
         if self._storage.write(key, buffers):
             return True
-        if key.startswith("blobs/") and not self.refresh(key):
+        if key.startswith(SWEPT) and not self.refresh(key):
             write_anew(self._storage, key, buffers, sleep=self._sleep)
         return False
 
@@ -285,7 +285,7 @@ class CachedStorage:
         progress: Callable[[int], None] | None = None,
     ) -> None:
         """See UploadingStorage."""
-        if key.startswith("blobs/") and self._storage.entry(key) is not None:
+        if key.startswith(SWEPT) and self._storage.entry(key) is not None:
             write_anew(self._storage, key, buffers, progress, sleep=self._sleep)
         else:
             self._storage.upload(key, buffers, progress)

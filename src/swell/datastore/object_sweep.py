@@ -21,6 +21,10 @@ from swell.datastore.object_store import THREADS, ObjectStorage
 from swell.datastore.spread import spread
 from swell.errors import StoreError
 
+PACKAGES = ("code/", "layers/", "bootstrap/")
+"""What stands below them travels to attempts elsewhere."""
+SWEPT = ("blobs/", *PACKAGES)
+"""Only what stands below them is ever swept, and made young by who relies on it."""
 MARKS = "sweeps/"
 MARK_HOLDS_S = 600.0
 """An older mark is that of a dead process: nothing is deleted so long after it was put."""

@@ -19,6 +19,7 @@ from swell.datastore.local import LocalStorage
 from swell.errors import RunInUse
 from swell.gc.choice import LOCAL_MARGIN_S, REMOTE_MARGIN_S, oldest_to_keep
 from swell.gc.leftovers import RunFolders, remove_objects, runs_with_objects
+from swell.gc.packages import packages_of, packages_used
 from swell.gc.references import BlobId, blobs_of
 from swell.model.facts import RunFact
 from swell.model.ids import RunId
@@ -150,6 +151,40 @@ class Cleaner:
                 )
             )
         return findings
+
+    # --- what travels -----------------------------------------------------------
+
+    def look_at_packages(self, *, without: Collection[RunId] = ()) -> list[Findings]:
+        """What no manifest of a run refers to, as if the runs ``without`` were not there."""
+        findings = []
+        for ground in self._far():
+            before = self._before(ground)
+            listed = list(packages_of(ground.storage))
+            used = self._packages_used(ground, without) if listed else set()
+            unused = [entry for entry in listed if entry.key not in used]
+            old = [entry for entry in unused if entry.modified_at < before]
+            young = [entry for entry in unused if entry.modified_at >= before]
+            findings.append(Findings(ground, old, young, before))
+        return findings
+
+    def sweep_packages(self, found: Findings) -> Freed:
+        """Delete those that may go, if they still may."""
+        if not found.old:
+            return Freed(0, 0)
+        ground = found.ground
+        # The ages that count are those before the manifests are read: see ``_before``.
+        before = min(found.before, self._before(ground))
+        used = self._packages_used(ground, ())
+        sizes = {entry.key: entry.size for entry in found.old if entry.key not in used}
+        gone = ground.storage.delete_older(list(sizes), before)
+        return Freed(len(gone), sum(sizes[key] for key in gone))
+
+    def _packages_used(self, ground: Ground, without: Collection[RunId]) -> set[str]:
+        runs = [run.id for run in self._metastore.runs() if run.id not in without]
+        return packages_used(ground.storage, runs)
+
+    def _far(self) -> list[Ground]:
+        return [ground for ground in self.grounds if ground.store is not None]
 
     def sweep(self, found: Findings) -> Freed:
         """Delete what may go, if it still may."""

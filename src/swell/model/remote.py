@@ -59,9 +59,14 @@ class RunKeys(NamedTuple):
         """What the engine calls it, once it answered."""
         return f"{self.submissions}{name}.id"
 
+    @property
+    def manifests(self) -> str:
+        """What the keys of all manifests begin with."""
+        return f"{self.root}/manifests/"
+
     def manifest(self, sha256: str) -> str:
         """What all attempts of a step share."""
-        return f"{self.root}/manifests/{sha256}.json"
+        return f"{self.manifests}{sha256}.json"
 
     def pack(self, name: str) -> str:
         """Records of a join of thousands."""
@@ -138,6 +143,11 @@ class Manifest(msgspec.Struct, frozen=True):
     max_log_bytes: int = 10_000_000
     threads: int | None = None
     format: int = 1
+    bootstrap: Package | None = None
+
+    def packages(self) -> tuple[Package, ...]:
+        """All that attempts of the step fetch."""
+        return (self.code, *self.layers, *((self.bootstrap,) if self.bootstrap else ()))
 
 
 def encode_manifest(manifest: Manifest) -> bytes:

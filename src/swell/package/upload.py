@@ -6,7 +6,7 @@ import mmap
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from swell.seams.storage import Storage
+from swell.seams.storage import Storage, SweepableStorage
 
 
 class ZipFile(Protocol):
@@ -62,6 +62,9 @@ class Uploads:
         return Stored(key, zip_file.sha256, zip_file.size)
 
     def _is_there(self, key: str) -> bool:
+        if isinstance(self._storage, SweepableStorage):
+            # An old one may be swept just now: it is written anew.
+            return self._storage.refresh(key)
         return any(entry.key == key for entry in self._storage.list(key))
 
     def _write(self, zip_file: ZipFile, key: str) -> None:

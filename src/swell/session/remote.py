@@ -62,6 +62,7 @@ def _no_object_store(step: str) -> UsageError:
 class Zips(NamedTuple):
     """What travels, in the store; ``script`` is the path of the script in the code."""
 
+    bootstrap: Stored
     code: Stored
     layers: list[Stored]
     script: str
@@ -136,6 +137,7 @@ class Remote:
             step=plan.step,
             store=context.datastore,
             root=keys.root,
+            bootstrap=Package(*zips.bootstrap),
             code=Package(*zips.code),
             layers=tuple(Package(*layer) for layer in zips.layers),
             script=zips.script,
@@ -192,19 +194,20 @@ class _Preparation:
         self._bringer = Bringer(data.home, data.own, remote.say)
         self._code = code
         self._uploads = Uploads(data.own, remote.say)
-        self._bootstrap: str | None = None
+        self._bootstrap: Stored | None = None
 
     def step(self, plan: StepPlan) -> Prepared:
         """See Preparation."""
         layers = self._remote.layers(plan, self._uploads)
-        zips = Zips(self._uploads.code(self._code), layers, self._code.script)
+        bootstrap = self._supervisor()
+        zips = Zips(bootstrap, self._uploads.code(self._code), layers, self._code.script)
         encoded = encode_manifest(self._remote.manifest(plan, self.keys, self._context, zips))
         sha256 = hashlib.sha256(encoded).hexdigest()
         key = self.keys.manifest(sha256)
         self._storage.write(key, [encoded])
         environment = {
             "SWELL_STORE": self._context.datastore,
-            "SWELL_BOOTSTRAP": self._supervisor(),
+            "SWELL_BOOTSTRAP": f"{bootstrap.key}#{bootstrap.sha256}",
             "SWELL_MANIFEST": f"{key}#{sha256}",
             **_store_environment(self._remote.settings),
             **self._remote.engine_environment(),
@@ -244,12 +247,12 @@ class _Preparation:
         self._storage.write(key, [data])
         return msgspec.structs.replace(inputs, pack=f"{self._storage.url}/{key}")
 
-    def _supervisor(self) -> str:
+    def _supervisor(self) -> Stored:
         if self._bootstrap is None:
             data, sha256 = bootstrap_zip()
             key = f"bootstrap/{sha256}.zip"
             self._storage.write(key, [data])
-            self._bootstrap = f"{key}#{sha256}"
+            self._bootstrap = Stored(key, sha256, len(data))
         return self._bootstrap
 
 
