@@ -25,7 +25,7 @@ from swell.datastore.serializers import (
     serialize,
 )
 from swell.datastore.short_texts import preview_line, type_name
-from swell.datastore.streamed import Buffer, Content
+from swell.datastore.streamed import Content
 from swell.errors import FlowError, TooManyItems
 from swell.model.record import INLINE_RECORD_BYTES, INLINE_VALUE_BYTES, ItemRef, Items
 from swell.seams.storage import Storage
@@ -41,7 +41,6 @@ _INT64 = 1 << 63
 _ALIGN = 64
 _ITEMS = 0
 _OFFSETS = 1
-_OFFSET_PAIR = struct.Struct("<QQ")
 _BATCH = 4096
 
 # An item in a Blob: number of buffers, CRC-32 of what follows up to the buffers, length of the
@@ -115,12 +114,14 @@ def item_text(storage: Storage, ref: ItemRef) -> str:
     if ref.inline is None and ref.key is None:
         return str(ref.number)
     if ref.inline is not None:
-        stream: Buffer = ref.inline
-        buffers: Sequence[memoryview] = ()
-    else:
-        stream, buffers = _read_item(Blobs(storage).open(ref.key or ""), ref)
+        return text_of(Item(memoryview(ref.inline), ()))
+    return text_of(_read_item(Blobs(storage).open(ref.key or ""), ref))
+
+
+def text_of(item: Item) -> str:
+    """The same for an item that was read."""
     try:
-        value = _PlainUnpickler(io.BytesIO(stream), buffers=buffers).load()
+        value = _PlainUnpickler(io.BytesIO(item.stream), buffers=item.buffers).load()
     except Exception:
         # A class, or damage that load_item will tell.
         return ""
@@ -267,15 +268,32 @@ def _item_pieces(value: Serialized, at: int) -> list[Content]:
     return [_HEAD.pack(len(value.buffers), crc, len(stream)), *pieces]
 
 
-class _Item(NamedTuple):
+class Item(NamedTuple):
+    """One item of a Blob: its pickle and the buffers outside of it."""
+
     stream: memoryview
     buffers: Sequence[memoryview]
 
 
-def _read_item(blob: ReadableBlob, ref: ItemRef) -> _Item:
-    what = f"Item {ref.position} of Blob {ref.key}"
-    start, end = _OFFSET_PAIR.unpack(blob.read(_OFFSETS, 8 * ref.position, 16))
-    data = blob.read(_ITEMS, start, end - start)
+def read_ends(blob: ReadableBlob, position: int, count: int) -> tuple[int, ...]:
+    """Where ``count`` items from ``position`` on begin in their section, and where the last
+    one ends."""
+    return struct.unpack(f"<{count + 1}Q", blob.read(_OFFSETS, 8 * position, 8 * (count + 1)))
+
+
+def count_items(blob: ReadableBlob) -> int:
+    """How many items a Blob of items has."""
+    return blob.table.sections[_OFFSETS].size // 8 - 1
+
+
+def read_span(blob: ReadableBlob, start: int, end: int) -> memoryview:
+    """Part of the section of the items."""
+    return blob.read(_ITEMS, start, end - start)
+
+
+def parse_item(data: memoryview, start: int, what: str) -> Item:
+    """An item that begins at ``start`` of its section, from its bytes. Raises StoreError when
+    damaged."""
     count, crc, length = _HEAD.unpack_from(data)
     at = _HEAD.size + 8 * count
     if zlib.crc32(data[_HEAD.size : at + length]) != crc:
@@ -288,4 +306,14 @@ def _read_item(blob: ReadableBlob, ref: ItemRef) -> _Item:
         at += -(start + at) % _ALIGN
         buffers.append(data[at : at + size])
         at += size
-    return _Item(stream, buffers)
+    return Item(stream, buffers)
+
+
+def _read_item(blob: ReadableBlob, ref: ItemRef) -> Item:
+    start, end = read_ends(blob, ref.position, 1)
+    return parse_item(read_span(blob, start, end), start, what_item(ref))
+
+
+def what_item(ref: ItemRef) -> str:
+    """An item in words, for errors."""
+    return f"Item {ref.position} of Blob {ref.key}"

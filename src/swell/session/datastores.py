@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from swell.datastore.artifacts import Artifacts
     from swell.datastore.cache import BlobCache, CachedStorage
     from swell.datastore.local import LocalStorage
+    from swell.datastore.open_items import OpenItems
     from swell.datastore.trust import Trust
     from swell.model.record import ItemRef
     from swell.seams.storage import Storage
@@ -59,6 +60,7 @@ class Datastores:
         self._settings = settings
         self._say = say
         self._open: dict[str, CachedStorage] = {}
+        self._items: OpenItems | None = None
 
     @classmethod
     def away(cls, url: str, settings: Settings) -> Datastores:
@@ -114,9 +116,20 @@ class Datastores:
 
     def item_text(self, ref: ItemRef) -> str:
         """A short text of one foreach item, without running code of its classes."""
+        if ref.key is not None:
+            return self.items(ref.store, ref.key).text(ref)
         from swell.datastore.items import item_text
 
         return item_text(self.of(ref.store), ref)
+
+    def items(self, store: str | None, key: str) -> OpenItems:
+        """The items ``key`` of a foreach; those asked for last stay open. For one thread."""
+        items, storage = self._items, self.of(store)
+        if items is None or items.key != key or items.storage is not storage:
+            from swell.datastore.open_items import OpenItems
+
+            items = self._items = OpenItems(storage, key)
+        return items
 
     def check(self) -> None:
         """Make sure that an object store can be written, before a run relies on it.

@@ -77,6 +77,10 @@ class TaskStore:
 
     def load_item(self, ref: ItemRef) -> object:
         """One item of a foreach."""
+        if ref.key is not None:
+            items = self._stores.items(ref.store, ref.key)
+            stored: object = items.load(ref, script=self._script, trust=self._trust)
+            return stored
         value: object = load_item(
             self._stores.of(ref.store), ref, script=self._script, trust=self._trust
         )
