@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from swell.decorators.timeout import timeout as timeout
     from swell.decorators.trigger import trigger as trigger
     from swell.decorators.trigger_on_finish import trigger_on_finish as trigger_on_finish
+    from swell.errors import NonRetryable as NonRetryable
     from swell.helpers.parallel import parallel_imap_unordered as parallel_imap_unordered
     from swell.helpers.parallel import parallel_map as parallel_map
     from swell.helpers.parsers import pyproject_toml_parser as pyproject_toml_parser
@@ -100,6 +101,7 @@ _PLACES = {
     "decorators.timeout": "timeout",
     "decorators.trigger": "trigger",
     "decorators.trigger_on_finish": "trigger_on_finish",
+    "errors": "NonRetryable",
     "helpers.parallel": "parallel_imap_unordered parallel_map",
     "helpers.parsers": "pyproject_toml_parser requirements_txt_parser yaml_parser",
     "helpers.profile": "profile",
@@ -132,6 +134,7 @@ __all__ = [
     "JSONTypeClass",
     "Metaflow",
     "NBRunner",
+    "NonRetryable",
     "Parameter",
     "Run",
     "Runner",

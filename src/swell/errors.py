@@ -17,6 +17,7 @@ SwellError                          root: cause, then remedy
 ├── ComputeError                    a backend failed; often retryable
 │   └── JobKilled
 ├── TaskError                       what ends an attempt
+│   ├── NonRetryable            raised by a step: trying again cannot help
 │   └── TimeoutException  FailureHandledByCatch  TaskFailed  MulticoreException
 ├── CardError                       a card cannot be made or found
 └── InternalError                   a bug in swell: please report it
@@ -334,6 +335,12 @@ class TaskError(SwellError):
     """Ends one attempt of a task."""
 
     headline = "Task error"
+
+
+class NonRetryable(TaskError):
+    """Raised in a step, it says that trying again cannot help: no ``@retry`` does."""
+
+    headline = "Not to be retried"
 
 
 class TimeoutException(TaskError):

@@ -78,13 +78,21 @@ from swell import batch
 class EndsFlow(FlowSpec):
     @step
     def start(self):
-        self.next(self.full, self.killed, self.leaves, self.hangs, self.flaky)
+        self.next(self.full, self.grows, self.killed, self.leaves, self.hangs, self.flaky)
 
     @batch(memory=256)
+    @retry(times=0)
     @catch(var="problem")
     @step
     def full(self):
         kept = [bytearray(os.urandom(1 << 20)) for _ in range(700)]
+        self.next(self.join)
+
+    @batch(memory=256)
+    @catch(var="problem")
+    @step
+    def grows(self):
+        kept = [bytearray(os.urandom(1 << 20)) for _ in range(300)]
         self.next(self.join)
 
     @batch(memory=256)
@@ -122,7 +130,7 @@ class EndsFlow(FlowSpec):
     @step
     def join(self, inputs):
         self.told = {name: str(getattr(i.problem, "exception", i.problem)) for name, i in
-                     zip(("full", "killed", "leaves", "hangs", "flaky"), inputs)}
+                     zip(("full", "grows", "killed", "leaves", "hangs", "flaky"), inputs)}
         self.next(self.end)
 
     @step
@@ -133,7 +141,7 @@ class EndsFlow(FlowSpec):
 
 def test_each_way_to_die_is_told_by_its_cause(place):
     place.write(ENDS)
-    place.call("run")
+    said = place.call("run")
     run = place.run("EndsFlow/1")
     told = run["join"].task.data.told
     assert "Out of memory" in told["full"]
@@ -141,7 +149,12 @@ def test_each_way_to_die_is_told_by_its_cause(place):
     assert "SIGKILL" in told["killed"]
     assert "7" in told["leaves"]
     assert "longer than its limit of 1 s" in told["hangs"]
-    assert told["flaky"] == "None"
+    assert told["flaky"] == told["grows"] == "None"
+    assert "memory 256 → 512 MB" in said.stdout
+    assert run["grows"].task.current_attempt == 1
+    assert "512" in str(
+        [job["container"]["resourceRequirements"] for job in place.jobs() if "grows" in str(job)]
+    )
     causes = {
         name: Task(f"EndsFlow/1/{name}/{run[name].task.id}", attempt=0).cause
         for name in ("full", "killed", "leaves", "flaky")

@@ -14,7 +14,8 @@ import swell
 CLASSES = set(
     "FlowSpec Parameter JSONTypeClass IncludeFile Config ConfigValue"
     " UserStepDecorator StepMutator FlowMutator"
-    " Metaflow Swell Flow Run Step Task DataArtifact Runner NBRunner File Folder S3".split()
+    " Metaflow Swell Flow Run Step Task DataArtifact Runner NBRunner File Folder S3"
+    " NonRetryable".split()
 )
 MODULES = {"cards"}
 OBJECTS = {"current", "JSONType", "USER_SKIP_STEP", "__version__"}

@@ -67,7 +67,11 @@ class TaskContext(Protocol):
 
     @property
     def is_last_attempt(self) -> bool:
-        """No attempt with user code follows this one."""
+        """No attempt with user code follows this one, if it fails as most do."""
+        ...
+
+    def ends_with(self, error: BaseException) -> bool:
+        """Whether no attempt with user code follows, if this one fails with ``error``."""
         ...
 
     def set_current(self, name: str, value: object) -> None:

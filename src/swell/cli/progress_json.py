@@ -84,6 +84,7 @@ EVENTS: dict[str, dict[str, str]] = {
         **OF_A_FAILURE,
         "next_attempt": "the number of the next attempt",
         "next_at": "when it starts, in Unix seconds",
+        "memory_mb": "null, or the memory it gets, more than the one that ran out of it, in MB",
     },
     "task_failed": {**OF_A_TASK, **OF_A_FAILURE},
     "tasks_ending": {"num": "how many running attempts are being ended", "why": "why"},
@@ -195,7 +196,12 @@ def _end(
         case TaskFailed():
             return "task_failed", {**where, **_failure(notice.outcome)}
         case TaskRetries():
-            after = {"next_attempt": notice.attempt, "next_at": notice.next_at}
+            memory_mb = notice.growth.to_mb if notice.growth is not None else None
+            after = {
+                "next_attempt": notice.attempt,
+                "next_at": notice.next_at,
+                "memory_mb": memory_mb,
+            }
             return "task_retries", {**where, **_failure(notice.outcome), **after}
 
 

@@ -53,8 +53,12 @@ def failed_words(notice: TaskFailed) -> str:
     if was_ended(notice):
         return f"Task was ended: {sentence(failure_words(notice.outcome))}"
     words = f"Task failed: {sentence(failure_words(notice.outcome))}"
-    if not notice.outcome.retryable and notice.job.attempt + 1 < notice.attempts:
+    if notice.job.attempt + 1 >= notice.attempts:
+        return words
+    if not notice.outcome.retryable:
         words += " It is not retried: its failure says that trying again cannot help."
+    elif not notice.is_meant:
+        words += " It is not retried: @retry names other failures."
     return words
 
 
@@ -63,7 +67,9 @@ def retry_words(notice: TaskRetries) -> str:
     wait = notice.next_at - notice.at
     when = f"in {duration_text(wait)}" if wait > 0.5 else "now"
     failure = sentence(failure_words(notice.outcome))
-    return f"Attempt {notice.job.attempt + 1} failed: {failure} The next one starts {when}."
+    growth = notice.growth
+    more = f", memory {growth.from_mb:,} → {growth.to_mb:,} MB" if growth is not None else ""
+    return f"Attempt {notice.job.attempt + 1} failed: {failure} The next one starts {when}{more}."
 
 
 def ending_words(notice: TasksEnding) -> str:

@@ -61,7 +61,7 @@ class CatchDecorator(StepDecorator):
         try:
             yield
         except Exception as error:
-            if not task.is_last_attempt:
+            if not task.ends_with(error):
                 raise
             self._take(task, error)
         else:

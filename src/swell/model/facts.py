@@ -22,6 +22,11 @@ QUEUES_FACT = "queues"
 PACKAGES_FACT = "packages"
 """The named fact of a run's parameters that holds versions by package, as a JSON object."""
 
+ASKED_FACT = "asked"
+"""The named fact of a run's parameters that holds Resources by step, as a JSON object."""
+MEMORY_FACT = "memory"
+"""The named fact of an attempt that was given more memory than its step asks: MB."""
+
 
 class RunStatus(enum.Enum):
     """How far a run has come."""

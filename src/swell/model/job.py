@@ -22,6 +22,9 @@ class StepPlan(msgspec.Struct, frozen=True):
     times ``retry_backoff`` for each further one; None leaves it to the backend.
     ``uncounted_attempts`` bounds repeats that are nobody's fault (host or driver lost, spot,
     image); 0 forbids them.
+    ``retry_on`` are causes and names of exceptions that further attempts are for; none: any.
+    After an attempt that ran out of memory the next has ``memory_growth`` times as much, up
+    to ``max_memory_mb``; None: not said, and once a run begins, no growth and no bound.
     ``fresh_because`` forces a fresh interpreter and says why. ``batch`` is what only AWS
     Batch understands. ``packages`` (name, version) and ``python`` are what the step wants on
     another machine; ``warnings_here`` become ``warnings`` where it runs on this one.
@@ -44,6 +47,9 @@ class StepPlan(msgspec.Struct, frozen=True):
     python: str | None = None
     warnings_here: tuple[str, ...] = ()
     sets_threads: bool = False
+    retry_on: tuple[str, ...] = ()
+    memory_growth: float | None = None
+    max_memory_mb: int | None = None
 
     @property
     def threads(self) -> int | None:
@@ -114,6 +120,8 @@ class Launch(msgspec.Struct, frozen=True, array_like=True):
     ``stack`` lists the foreaches around the task, outermost first; ``rounds`` the
     rounds of recursive switches on the way. ``threads`` is how many its numerical libraries
     may use, None leaves them alone; ``devices`` are the GPUs it alone may use.
+    ``attempts`` are those with user code that the task may have in all, ``retry_on`` as in
+    StepPlan; ``may_grow`` says that one which runs out of memory is followed by one with more.
     """
 
     job: JobId
@@ -129,6 +137,8 @@ class Launch(msgspec.Struct, frozen=True, array_like=True):
     resources: Resources = Resources()
     threads: int | None = None
     devices: tuple[str, ...] = ()
+    retry_on: tuple[str, ...] = ()
+    may_grow: bool = False
 
 
 class RunContext(msgspec.Struct, frozen=True):

@@ -134,11 +134,15 @@ class Transition(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ErrorInfo(msgspec.Struct, frozen=True, array_like=True):
-    """A user's exception in words; ``traceback`` begins at the user's own frame."""
+    """A user's exception in words; ``traceback`` begins at the user's own frame.
+
+    ``kinds`` names its class and those it inherits from.
+    """
 
     type: str
     text: str
     traceback: str
+    kinds: tuple[str, ...] = ()
 
 
 class Usage(msgspec.Struct, frozen=True, array_like=True):

@@ -27,6 +27,7 @@ class Work:
         "id",
         "index",
         "is_stored",
+        "memory_mb",
         "name",
         "tries",
     )
@@ -40,6 +41,7 @@ class Work:
         self.is_stored = False
         self.tries = _NO_TRIES
         self.fallback: Fallback | None = None
+        self.memory_mb: int | None = None
         self.gang: Gang | None = Gang(block.end - block.index) if block.is_gang else None
 
     @property
@@ -67,6 +69,8 @@ class Work:
             self.attempt == 0 and not self.is_stored,
             None,
             self.fallback,
+            self.memory_mb,
+            self.tries.not_counted,
         )
 
     def _member_start(self, node: int, parents: tuple[str, ...]) -> Start:
@@ -81,17 +85,23 @@ class Work:
             is_new=self.attempt == 0 and not self.is_stored,
             node=(node, self.gang.size, self.name),
             fallback=self.fallback,
+            memory_mb=self.memory_mb,
+            not_counted=self.tries.not_counted,
         )
 
     def go_on(self, known: OpenTask) -> None:
         """Be what another driver made of it."""
         self.attempt, self.tries, self.is_stored = known.attempt, known.tries, known.is_stored
+        if (known.memory_mb or 0) > (self.block.step.plan.resources.memory_mb or 0):
+            self.memory_mb = known.memory_mb
 
     def try_again(self, following: NextAttempt) -> None:
         """Become the next attempt."""
         self.attempt += 1
         self.tries = following.tries
         self.fallback = following.fallback
+        if following.growth is not None:
+            self.memory_mb = following.growth.to_mb
         if self.gang is not None:
             self.gang = Gang(self.gang.size)
 

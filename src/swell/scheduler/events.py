@@ -7,6 +7,7 @@ import msgspec
 from swell.model.ids import JobId
 from swell.model.job import Fallback
 from swell.model.record import Outcome, Transition
+from swell.scheduler.retry import Growth
 
 # --- events: what happened ---------------------------------------------------
 
@@ -63,6 +64,8 @@ class Start(msgspec.Struct, frozen=True):
     split task, index of this task in it); ``rounds`` its rounds of recursion.
     ``parents`` are the ids of the tasks it reads, for joins in split order.
     ``node`` is set for members of a gang: (node index, number of nodes, control task).
+    ``memory_mb`` is set where it gets more memory than its step's plan says; ``not_counted``
+    are attempts before it that used up none of the plan's.
     """
 
     job: JobId
@@ -73,6 +76,8 @@ class Start(msgspec.Struct, frozen=True):
     is_new: bool = True
     node: tuple[int, int, str] | None = None
     fallback: Fallback | None = None
+    memory_mb: int | None = None
+    not_counted: int = 0
 
 
 class StartAttempts(msgspec.Struct, frozen=True):
@@ -111,6 +116,7 @@ class RetryLater(msgspec.Struct, frozen=True):
     attempt: int
     at: float
     outcome: Outcome
+    growth: Growth | None = None
 
 
 class TaskFailedForGood(msgspec.Struct, frozen=True):

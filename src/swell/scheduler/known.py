@@ -17,12 +17,14 @@ from swell.scheduler.retry import Tries
 
 class OpenTask(msgspec.Struct, frozen=True):
     """A task that has not ended well. ``attempt`` is the one that runs elsewhere, or the next;
-    ``is_stored`` says that the task itself is recorded."""
+    ``is_stored`` says that the task itself is recorded, ``memory_mb`` that it gets more memory
+    than its step's plan says."""
 
     task: str
     attempt: int = 0
     tries: Tries = Tries()
     is_stored: bool = True
+    memory_mb: int | None = None
 
 
 class Known(msgspec.Struct, frozen=True):

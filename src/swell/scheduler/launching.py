@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from swell.model.facts import AttemptEnded, AttemptStarted, Fact, TaskCreated
 from swell.model.graph import Graph, NodeType
 from swell.model.ids import JobId, RunId
@@ -12,6 +14,7 @@ from swell.model.job import Frame, Gang, Inputs, Launch, Opened, StepPlan
 from swell.model.record import Outcome, Transition
 from swell.scheduler.book import RecordBook
 from swell.scheduler.events import AdoptTasks, Start, StartAttempts
+from swell.scheduler.retry import may_grow
 from swell.scheduler.stack_text import ItemText, foreach_stack_text, number_text
 from swell.scheduler.writer import Entry
 
@@ -95,6 +98,7 @@ class Launching:
     ) -> tuple[list[Launch], tuple[TaskCreated, ...]]:
         """The Launches of ``command``, and the facts on tasks that are new."""
         plan = self._plans[command.step]
+        wish = plan.resources
         inputs_of: dict[tuple[str, ...], Inputs] = {}
         launches = []
         facts = []
@@ -103,11 +107,13 @@ class Launching:
             if inputs is None:
                 inputs = inputs_of[start.parents] = self._inputs(start)
             stack = self._stack(start)
+            grown = start.memory_mb
+            resources = wish if grown is None else replace(wish, memory_mb=grown)
             launches.append(
                 Launch(
                     job=start.job,
                     step=start.step,
-                    attempts=plan.attempts,
+                    attempts=plan.attempts + start.not_counted,
                     inputs=inputs,
                     stack=stack,
                     rounds=start.rounds,
@@ -115,8 +121,10 @@ class Launching:
                     fallback=start.fallback,
                     timeout_s=plan.timeout_s,
                     fresh_because=plan.fresh_because,
-                    resources=plan.resources,
+                    resources=resources,
                     threads=plan.threads,
+                    retry_on=plan.retry_on,
+                    may_grow=may_grow(plan, resources.memory_mb),
                 )
             )
             if start.is_new:

@@ -15,6 +15,7 @@ import msgspec
 from swell.errors import SwellError
 from swell.model.cause import Evidence, find_cause
 from swell.model.facts import (
+    MEMORY_FACT,
     AttemptEnded,
     AttemptStarted,
     RunEnded,
@@ -58,7 +59,7 @@ from swell.scheduler.observe import (
     TasksEnding,
 )
 from swell.scheduler.ready import StepCounts
-from swell.scheduler.retry import UNCOUNTED
+from swell.scheduler.retry import UNCOUNTED, retry_is_meant
 from swell.scheduler.state import RunState
 from swell.scheduler.writer import Entry, FactWriter, WriteFailed, Written
 from swell.seams.backend import Backend, LeavableBackend
@@ -343,7 +344,7 @@ class RunLoop:
             outcome,
             record,
             (update.usage or Usage()).completed(outcome.used),
-            result.metadata if result is not None else {},
+            _metadata_of(start, result),
         )
         notices: tuple[Notice, ...] = ()
         if outcome.ok:
@@ -388,12 +389,21 @@ class RunLoop:
             case RetryLater():
                 self._observer.notice(
                     TaskRetries(
-                        command.job, command.step, now, command.attempt, command.at, command.outcome
+                        command.job,
+                        command.step,
+                        now,
+                        command.attempt,
+                        command.at,
+                        command.outcome,
+                        command.growth,
                     )
                 )
             case TaskFailedForGood():
-                attempts = self._launching.plan(command.step).attempts
-                failure = TaskFailed(command.job, command.step, now, command.outcome, attempts)
+                plan, outcome = self._launching.plan(command.step), command.outcome
+                is_meant = retry_is_meant(plan, outcome)
+                failure = TaskFailed(
+                    command.job, command.step, now, outcome, plan.attempts, is_meant
+                )
                 self._failures.append(failure)
                 self._observer.notice(failure)
             case SplitOpened():
@@ -410,6 +420,14 @@ class RunLoop:
         if facts:
             self._writer.put(Entry(facts))
         self._backends[self._launching.plan(command.step).backend].submit(launches)
+
+
+def _metadata_of(start: Start, result: AttemptResult | None) -> dict[str, tuple[str, str]]:
+    """What the attempt noted, and how much memory it had if that was more than its step asks."""
+    noted = result.metadata if result is not None else {}
+    if start.memory_mb is None:
+        return noted
+    return {**noted, MEMORY_FACT: (MEMORY_FACT, str(start.memory_mb))}
 
 
 def _outcome_of(update: JobUpdate, began_at: float) -> Outcome:

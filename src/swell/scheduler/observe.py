@@ -9,6 +9,7 @@ import msgspec
 from swell.model.ids import JobId, RunId
 from swell.model.record import Outcome
 from swell.scheduler.ready import StepCounts
+from swell.scheduler.retry import Growth
 
 
 class RunBegan(msgspec.Struct, frozen=True):
@@ -49,7 +50,8 @@ class TaskEnded(msgspec.Struct, frozen=True):
 
 
 class TaskRetries(msgspec.Struct, frozen=True):
-    """An attempt failed; the next one, ``attempt``, starts at ``next_at``."""
+    """An attempt failed; the next one, ``attempt``, starts at ``next_at``, with more memory
+    where there is a ``growth``."""
 
     job: JobId
     step: str
@@ -57,12 +59,14 @@ class TaskRetries(msgspec.Struct, frozen=True):
     attempt: int
     next_at: float
     outcome: Outcome
+    growth: Growth | None = None
 
 
 class TaskFailed(msgspec.Struct, frozen=True):
     """A task is out of attempts, or was ended with the run.
 
-    ``attempts`` is how many it had by its step's plan.
+    ``attempts`` is how many it had by its step's plan; ``is_meant`` says whether those are
+    for failures like this one.
     """
 
     job: JobId
@@ -70,6 +74,7 @@ class TaskFailed(msgspec.Struct, frozen=True):
     at: float
     outcome: Outcome
     attempts: int = 1
+    is_meant: bool = True
 
 
 class TasksEnding(msgspec.Struct, frozen=True):

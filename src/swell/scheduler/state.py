@@ -35,7 +35,7 @@ from swell.scheduler.events import (
 )
 from swell.scheduler.known import NOTHING_KNOWN, Known
 from swell.scheduler.ready import Block, StepCounts, StepState
-from swell.scheduler.retry import next_attempt
+from swell.scheduler.retry import NextAttempt, next_attempt
 from swell.scheduler.scopes import gang_member_name
 from swell.scheduler.starting import Starting
 from swell.scheduler.transitions import refusal
@@ -242,21 +242,22 @@ class RunState:
             event.outcome,
             uncounted=event.uncounted,
             fallback=work.fallback,
+            memory_mb=work.memory_mb,
         )
         if self._stopping and (following or event.outcome.cause is Cause.CANCELLED):
             counts.cancelled += 1
         elif following is not None:
             work.try_again(following)
-            self._wait(work, event, following.wait_s)
+            self._wait(work, event, following)
         else:
             counts.failed += 1
             self._failed_for_good(work, event)
             self._unfolding.lose(work.block.scope)
 
-    def _wait(self, work: Work, event: AttemptFinished, wait_s: float) -> None:
-        at = self._now + wait_s
-        step = work.block.step.name
-        self._told.append(RetryLater(event.job, step, work.attempt, at, event.outcome))
+    def _wait(self, work: Work, event: AttemptFinished, following: NextAttempt) -> None:
+        at = self._now + following.wait_s
+        step, growth = work.block.step.name, following.growth
+        self._told.append(RetryLater(event.job, step, work.attempt, at, event.outcome, growth))
         self._starting.start_again(work, at, self._now)
 
     def _failed_for_good(self, work: Work, event: AttemptFinished) -> None:
@@ -291,7 +292,12 @@ class RunState:
         gang, step = work.gang, work.block.step
         assert gang is not None
         following = next_attempt(
-            step.plan, work.tries, event.outcome, uncounted=event.uncounted, fallback=work.fallback
+            step.plan,
+            work.tries,
+            event.outcome,
+            uncounted=event.uncounted,
+            fallback=work.fallback,
+            memory_mb=work.memory_mb,
         )
         if self._stopping and (following or event.outcome.cause is Cause.CANCELLED):
             return
@@ -311,7 +317,7 @@ class RunState:
         if gang.following is not None and gang.failure is not None and not self._stopping:
             failure, following = gang.failure, gang.following
             work.try_again(following)
-            self._wait(work, failure, following.wait_s)
+            self._wait(work, failure, following)
             return
         done = sum(cause is Cause.OK for cause in gang.causes)
         failed = int(gang.failure is not None and gang.following is None)

@@ -17,7 +17,8 @@ class Submission(msgspec.Struct, frozen=True):
     ``name`` is unique, the same each time it is made from the same attempts, and at most
     128 of ``[A-Za-z0-9_-]``. ``count`` members are numbered from 0. A gang's members run
     at the same time, on a node each. ``environment`` is the same for all members and of
-    constant size; ``tags`` are for people who look at the queue.
+    constant size; ``tags`` are for people who look at the queue. ``memory_mb`` is set where
+    they get other memory than the plan says, after one that ran out of it.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Submission(msgspec.Struct, frozen=True):
     is_gang: bool = False
     environment: Mapping[str, str] = {}
     tags: Mapping[str, str] = {}
+    memory_mb: int | None = None
 
 
 class Watched(msgspec.Struct, frozen=True):

@@ -21,6 +21,7 @@ from swell.authoring.run_declaration import RunDeclaration, declare_for_run
 from swell.errors import FlowError, UsageError
 from swell.model.graph import Graph
 from swell.model.job import StepPlan
+from swell.session.sizing import refuse_contradictions
 from swell.session.user import user_name
 from swell.settings import Settings
 from swell.task.runner import FlowInForce
@@ -139,6 +140,7 @@ class SettledFlow:
         self.graph = graph
         self.withs = withs
         self.plans: dict[str, StepPlan] = {step: declaration.planned(step) for step in graph.nodes}
+        refuse_contradictions(self.plans)
         self.constants = {
             name: evaluate(value, at_hand.configs)
             for name, value in constants_of(at_hand.flow_class).items()
@@ -148,6 +150,10 @@ class SettledFlow:
     def name(self) -> str:
         """The flow's name."""
         return self.at_hand.name
+
+    def settle_plans(self, plans: Mapping[str, StepPlan]) -> None:
+        """Use ``plans`` from now on: more is known of where the steps run."""
+        self.plans = dict(plans)
 
     def in_force(self) -> FlowInForce:
         """What the task runner needs."""

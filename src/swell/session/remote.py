@@ -15,6 +15,7 @@ from swell.compute.batch.api import BatchApi
 from swell.compute.batch.defaults import access_from, defaults_from
 from swell.compute.batch.listing import FLOW_TAG, RUN_TAG, STEP_TAG, USER_TAG
 from swell.compute.batch.queue import BatchQueue
+from swell.compute.batch.sizes import with_defaults
 from swell.compute.output import OutputSink
 from swell.compute.remote.backend import RemoteBackend, RemoteSettings
 from swell.compute.remote.submitting import Prepared
@@ -24,6 +25,7 @@ from swell.errors import UsageError
 from swell.model.ids import JobId, RunId
 from swell.model.job import Inputs, Launch, RunContext, StepPlan
 from swell.model.remote import Manifest, Package, RunKeys, encode_manifest
+from swell.model.resources import Resources
 from swell.model.submission_name import submission_name
 from swell.model.wire import encode
 from swell.package.code import CodePackage
@@ -92,6 +94,15 @@ class Remote:
         """Refuse what could never run. Raises ComputeError."""
         for warning in self.jobs.check(self._plans):
             self._say(warning)
+
+    def asked_there(self, plan: StepPlan) -> Resources:
+        """What a job of ``plan`` asks for, also of memory where nothing is said."""
+        memory_mb = with_defaults(plan.resources).memory_mb
+        return msgspec.structs.replace(plan.resources, memory_mb=memory_mb)
+
+    def most_memory_mb(self, plan: StepPlan) -> int | None:
+        """What a job of ``plan`` could have at most; None where that is not known."""
+        return self.jobs.most_memory_mb(plan)
 
     def backend(
         self, run: RunId, store_id: str, context: RunContext, data: Datastores, sink: OutputSink

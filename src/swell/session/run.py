@@ -26,6 +26,7 @@ from swell.session.place import find_place, make_place
 from swell.session.run_order import LOCAL_BACKEND, RunOrder, RunResult
 from swell.session.run_stores import RunStores
 from swell.session.signals import signals_into
+from swell.session.sizing import with_reach
 from swell.settings import Settings
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class _Session:
         self._stores = stores
         self._isolation = isolation
         self._remote = self._open_remote()
+        flow.settle_plans(with_reach(flow.plans, self._remote, is_enforced_here=False))
 
     def run(self, link: KeeperLink) -> RunResult:
         """Make the run or take it over, drive it, and leave nothing behind."""

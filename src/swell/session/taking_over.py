@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from swell.compute.output import OutputSink, TaskOutput
 from swell.errors import CommandException, UsageError
 from swell.model.cause import Cause
-from swell.model.facts import AttemptFact, RunFact, RunStatus, RunTaken, TaskFact
+from swell.model.facts import (
+    MEMORY_FACT,
+    AttemptFact,
+    RunFact,
+    RunStatus,
+    RunTaken,
+    TaskFact,
+)
 from swell.model.graph import Graph
 from swell.model.ids import JobId, RunId
 from swell.model.job import Intent, Launch
@@ -136,11 +143,17 @@ def what_is_known(
         by_task.setdefault(fact.job.task, []).append(fact)
     running = {job.task: job.attempt for job in in_flight}
     broken = _broken_gangs(submitted, in_flight)
+    memory = _memory_of_attempts(attempts, submitted)
     open_tasks: dict[TaskKey, OpenTask] = {}
     for launch in submitted:
         key = _key_of(launch)
         if key not in done and launch.job in in_flight:
-            open_tasks[key] = OpenTask(launch.job.task, launch.job.attempt, is_stored=False)
+            open_tasks[key] = OpenTask(
+                launch.job.task,
+                launch.job.attempt,
+                is_stored=False,
+                memory_mb=launch.resources.memory_mb,
+            )
     for task in tasks:
         created = task.created
         key = TaskKey(created.step, created.indices, created.rounds)
@@ -151,7 +164,9 @@ def what_is_known(
         attempt = running.get(created.task, following)
         if created.task in broken:
             attempt = max(following, running.get(created.task, -1) + 1)
-        open_tasks[key] = OpenTask(created.task, attempt, _tries(made))
+        had = memory.get(created.task, {})
+        memory_mb = had[max(had)] if had else None
+        open_tasks[key] = OpenTask(created.task, attempt, _tries(made, had), memory_mb=memory_mb)
     return Known(done, open_tasks)
 
 
@@ -174,11 +189,38 @@ def _broken_gangs(submitted: Sequence[Launch], in_flight: set[JobId]) -> set[str
     }
 
 
-def _tries(attempts: Sequence[AttemptFact]) -> Tries:
-    failed = [fact.outcome for fact in attempts if fact.outcome is not None and not fact.outcome.ok]
-    uncounted = sum(outcome.cause in UNCOUNTED for outcome in failed)
-    on_purpose = sum(outcome.cause is Cause.CANCELLED for outcome in failed)
-    return Tries(counted=len(failed) - uncounted - on_purpose, uncounted=uncounted)
+def _memory_of_attempts(
+    attempts: Sequence[AttemptFact], submitted: Sequence[Launch]
+) -> dict[str, dict[int, int]]:
+    """Task → number of an attempt → the memory it was given, where that is known."""
+    found: dict[str, dict[int, int]] = {}
+    for launch in submitted:
+        if launch.resources.memory_mb is not None:
+            task, attempt = launch.job
+            found.setdefault(task, {})[attempt] = launch.resources.memory_mb
+    for fact in attempts:
+        if MEMORY_FACT in fact.metadata:
+            task, attempt = fact.job
+            found.setdefault(task, {})[attempt] = int(fact.metadata[MEMORY_FACT][1])
+    return found
+
+
+def _tries(attempts: Sequence[AttemptFact], memory: Mapping[int, int]) -> Tries:
+    """``memory`` is what attempts were given, by number: more than the one before means that
+    its end for want of it was not counted."""
+    failed = [
+        (fact.job.attempt, fact.outcome.cause)
+        for fact in attempts
+        if fact.outcome is not None and not fact.outcome.ok
+    ]
+    uncounted = sum(cause in UNCOUNTED for _, cause in failed)
+    on_purpose = sum(cause is Cause.CANCELLED for _, cause in failed)
+    grown = sum(
+        cause is Cause.OUT_OF_MEMORY and memory.get(number + 1, 0) > memory.get(number, 0)
+        for number, cause in failed
+    )
+    counted = len(failed) - uncounted - on_purpose - grown
+    return Tries(counted=counted, uncounted=uncounted, grown=grown)
 
 
 def skipping_what_is_stored(sink: OutputSink, folder: str) -> OutputSink:

@@ -6,7 +6,11 @@ from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 from swell.authoring.flow import Flow
+from swell.errors import NonRetryable
+from swell.model.cause import Cause
 from swell.model.job import Launch, RunContext
+from swell.model.retrying import is_meant, kinds_of
+from swell.task.causes import cause_of
 
 
 class AttemptContext:
@@ -40,8 +44,17 @@ class AttemptContext:
 
     @property
     def is_last_attempt(self) -> bool:
-        """No attempt with user code follows this one."""
+        """No attempt with user code follows this one, if it fails as most do."""
         return self.launch.job.attempt >= self.launch.attempts - 1
+
+    def ends_with(self, error: BaseException) -> bool:
+        """Whether no attempt with user code follows, if this one fails with ``error``."""
+        if isinstance(error, NonRetryable):
+            return True
+        cause = cause_of(error)
+        if cause is Cause.OUT_OF_MEMORY and self.launch.may_grow:
+            return False
+        return self.is_last_attempt or not is_meant(self.launch.retry_on, cause, kinds_of(error))
 
     def set_current(self, name: str, value: object) -> None:
         """Make ``current.<name>`` answer ``value``."""

@@ -13,8 +13,7 @@ from swell.authoring import flow as flow_object
 from swell.authoring.decorator import StepDecorator, in_entering_order
 from swell.authoring.flow import Flow
 from swell.authoring.transition import Chosen, declared_next, empty_foreach, not_iterable
-from swell.errors import InternalError, InvalidNextException, SwellError
-from swell.model.cause import Cause
+from swell.errors import InternalError, InvalidNextException, NonRetryable, SwellError
 from swell.model.graph import Graph, Node
 from swell.model.job import Launch, RunContext
 from swell.model.record import (
@@ -29,6 +28,7 @@ from swell.model.record import (
     Transition,
 )
 from swell.model.wire import decode_record, encode
+from swell.task.causes import cause_of
 from swell.task.context import AttemptContext
 from swell.task.current import Running
 from swell.task.door import Comparer, TaskDoor
@@ -398,32 +398,13 @@ class _Attempt:
             cause=cause,
             message=_sentence(error, info),
             error=info,
+            retryable=not isinstance(error, NonRetryable),
             started_at=started_at,
             ended_at=ended_at,
         )
 
     def _describe(self, error: BaseException) -> ErrorInfo:
         return describe_error(error, with_own_frames=self.runner.show_own_frames)
-
-
-def cause_of(error: BaseException) -> Cause:
-    """The cause that an exception of a step stands for."""
-    import errno
-
-    from swell.errors import TimeoutException
-
-    if isinstance(error, TimeoutException):
-        return Cause.TIMEOUT
-    if isinstance(error, MemoryError):
-        return Cause.OUT_OF_MEMORY
-    if isinstance(error, SystemExit):
-        return Cause.EXIT
-    chain: BaseException | None = error
-    while chain is not None:
-        if isinstance(chain, OSError) and chain.errno in (errno.ENOSPC, errno.EDQUOT):
-            return Cause.DISK_FULL
-        chain = chain.__cause__ or chain.__context__
-    return Cause.USER_ERROR
 
 
 def _sentence(error: BaseException, info: ErrorInfo) -> str:

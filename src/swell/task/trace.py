@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from swell.errors import SwellError
 from swell.model.record import ErrorInfo
+from swell.model.retrying import kinds_of, type_name
 
 if TYPE_CHECKING:
     import traceback
@@ -25,7 +26,10 @@ def describe_error(error: BaseException, *, with_own_frames: bool = False) -> Er
     if not with_own_frames:
         _prune(trace, error)
     return ErrorInfo(
-        type=type_name(type(error)), text=_text_of(error), traceback="".join(trace.format())
+        type=type_name(type(error)),
+        text=_text_of(error),
+        traceback="".join(trace.format()),
+        kinds=kinds_of(error),
     )
 
 
@@ -51,13 +55,6 @@ def frames_below_users(trace: TracebackType) -> int:
         below = 0 if is_users else below + 1
         one = one.tb_next
     return below if found else 0
-
-
-def type_name(kind: type) -> str:
-    """'ValueError' for a builtin, else 'package.module.Class'."""
-    if kind.__module__ == "builtins":
-        return kind.__qualname__
-    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _text_of(error: BaseException) -> str:

@@ -39,6 +39,9 @@ class ScriptedTask:
         self.skipped_with: Mapping[str, object] | None = None
         self.replacement: Callable[..., object] | None = None
 
+    def ends_with(self, error: BaseException) -> bool:
+        return self.is_last_attempt
+
     def set_current(self, name: str, value: object) -> None:
         self.current[name] = value
 

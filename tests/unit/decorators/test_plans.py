@@ -12,7 +12,7 @@ from swell.decorators.pypi_base import pypi_base
 from swell.decorators.resources import larger, resources, too_large_for
 from swell.decorators.retry import retry
 from swell.decorators.timeout import timeout
-from swell.errors import FlowError
+from swell.errors import FlowError, NonRetryable
 from swell.model.batch import BatchOptions
 from swell.model.job import StepPlan
 from swell.model.resources import Resources
@@ -232,3 +232,53 @@ def test_an_argument_that_makes_no_sense_is_refused_with_decorator_place_and_rem
     assert f"@{decorator.kind.name}" in refused.value.message
     assert refused.value.remedy
     assert refused.value.source_file == __file__
+
+
+class _Flaky(Exception):
+    pass
+
+
+ON = [
+    ("timeout", ("timeout",)),
+    (["out_of_memory", "exit"], ("out_of_memory", "exit")),
+    ("timeout, ConnectionError", ("timeout", "ConnectionError")),
+    (ConnectionError, ("ConnectionError",)),
+    ([KeyError, "requests.exceptions.Timeout"], ("KeyError", "requests.exceptions.Timeout")),
+    (["IOError", OSError], ("OSError",)),
+    ([_Flaky], (f"{__name__}._Flaky",)),
+]
+
+
+@pytest.mark.parametrize(("on", "names"), ON)
+def test_retry_names_causes_and_exceptions(on, names):
+    assert plan_of(retry(on=on)).retry_on == names
+
+
+def test_retry_says_how_memory_grows_and_how_far():
+    plan = plan_of(retry(memory_growth="1.5", max_memory=64_000))
+    assert (plan.memory_growth, plan.max_memory_mb) == (1.5, 64_000)
+
+
+WRONG_RETRIES = [
+    ({"on": ["oom"]}, "'oom', which is neither a cause nor an exception"),
+    ({"on": [3]}, "names 3"),
+    ({"on": []}, "on is empty"),
+    ({"on": ["out of memory"]}, "'out of memory'"),
+    ({"on": "cancelled"}, "'cancelled'"),
+    ({"on": NonRetryable}, "trying again cannot help"),
+    ({"memory_growth": 0.5}, "memory_growth is 0.5"),
+    ({"memory_growth": "twice"}, "memory_growth is 'twice'"),
+    ({"max_memory": 0}, "max_memory is 0"),
+    ({"max_memory": -5}, "max_memory is -5"),
+    ({"times": 0, "on": ["timeout"]}, "times=0 forbids every second run, and on=['timeout']"),
+    ({"times": 0, "memory_growth": 2}, "times=0 forbids every second run, and memory_growth=2"),
+    ({"memory_growth": 1, "max_memory": 9000}, "memory_growth=1 forbids what max_memory=9000"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "said"), WRONG_RETRIES)
+def test_a_retry_that_cannot_be_is_refused_with_its_values_and_a_remedy(arguments, said):
+    with pytest.raises(FlowError) as refused:
+        plan_of(retry(**arguments))
+    assert said in refused.value.message
+    assert refused.value.remedy

@@ -8,6 +8,7 @@ from swell.model.cause import Cause
 from swell.model.ids import JobId
 from swell.model.job import Fallback, StepPlan
 from swell.model.record import Items, Outcome, Split, Transition
+from swell.model.resources import Resources
 from swell.scheduler.events import (
     CancelAttempts,
     Finish,
@@ -20,6 +21,7 @@ from swell.scheduler.events import (
     Tick,
     WakeAt,
 )
+from swell.scheduler.retry import Growth
 from swell.scheduler.state import Limits
 from tests.unit.scheduler.scheduler_shapes import (
     BROKEN,
@@ -109,6 +111,40 @@ def test_a_retry_that_is_due_goes_before_new_work() -> None:
     driver.end("3", BROKEN)
 
     assert driver.running["3"].job.attempt == 1
+
+
+OUT_OF_MEMORY = Outcome(False, Cause.OUT_OF_MEMORY, "too much")
+GROWS = {"resources": Resources(memory_mb=4000), "memory_growth": 2.0, "max_memory_mb": 9000}
+
+
+def test_a_task_that_ran_out_of_memory_comes_again_with_more_and_keeps_it() -> None:
+    driver = at_s0(Driver(shape_of(Step()), plans=plans(attempts=2, retry_wait_s=60.0, **GROWS)))
+
+    driver.end("2", OUT_OF_MEMORY)
+    grown = driver.running["2"]
+    driver.end("2", BROKEN)
+    driver.tick()
+
+    assert (grown.job.attempt, grown.memory_mb, grown.not_counted) == (1, 8000, 1)
+    again = driver.running["2"]
+    assert (again.job.attempt, again.memory_mb, again.not_counted) == (2, 8000, 1)
+    first, second = driver.commands_of(RetryLater)
+    assert (first.growth, second.growth) == (Growth(4000, 8000), None)
+
+
+def test_all_members_of_a_gang_come_again_with_more_memory() -> None:
+    shape = shape_of(Each(3, gang=True))
+    driver = Driver(shape, plans={"s0_each": StepPlan("s0_each", **GROWS)}).begin()
+    driver.end("1")
+    driver.end("2")
+    first, *others = list(driver.running)
+
+    driver.end(first, OUT_OF_MEMORY)
+    for name in others:
+        driver.end(name, CANCELLED)
+
+    assert {start.memory_mb for start in driver.running.values()} == {8000}
+    assert len(driver.running) == 3
 
 
 def test_an_uncounted_end_does_not_use_up_an_attempt_but_has_its_own_bound() -> None:

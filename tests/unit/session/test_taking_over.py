@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from swell.model.cause import Cause
-from swell.model.facts import AttemptFact, TaskCreated, TaskFact
+from swell.model.facts import MEMORY_FACT, AttemptFact, TaskCreated, TaskFact
 from swell.model.graph import Graph, Node, NodeType
 from swell.model.ids import JobId, RunId
 from swell.model.job import Frame, Gang, Inputs, Launch
 from swell.model.record import ItemRef, Outcome, Transition
+from swell.model.resources import Resources
 from swell.scheduler.events import TaskKey
 from swell.scheduler.known import OpenTask
 from swell.scheduler.retry import Tries
@@ -82,3 +85,28 @@ def test_a_gang_of_which_a_member_has_ended_begins_anew():
     found = known(tasks, attempts, members, [JobId("5_node_1", 0)])
     assert found.open[work(0)].attempt == 1
     assert found.open[work(1)].attempt == 1
+
+
+OUT_OF_MEMORY = Outcome(False, Cause.OUT_OF_MEMORY, "too much")
+
+
+def with_memory(task: str, number: int, index: int, memory_mb: int) -> Launch:
+    launch = submitted(task, number, index)
+    return replace(launch, resources=Resources(memory_mb=memory_mb))
+
+
+def test_a_task_keeps_the_memory_that_it_grew_to_and_its_growth_is_not_counted():
+    found = known(
+        [created("3", index=1)],
+        [attempt("3", 0, OUT_OF_MEMORY), attempt("3", 1, None)],
+        [with_memory("3", 0, 1, 4000), with_memory("3", 1, 1, 8000)],
+        [JobId("3", 1)],
+    )
+    assert found.open == {work(1): OpenTask("3", 1, Tries(grown=1), memory_mb=8000)}
+
+
+def test_what_grew_on_this_machine_is_known_by_what_its_attempts_noted():
+    second = attempt("3", 1, OUT_OF_MEMORY)
+    noted = replace(second, metadata={MEMORY_FACT: (MEMORY_FACT, "8000")})
+    found = known([created("3", index=1)], [attempt("3", 0, OUT_OF_MEMORY), noted])
+    assert found.open == {work(1): OpenTask("3", 2, Tries(counted=1, grown=1), memory_mb=8000)}

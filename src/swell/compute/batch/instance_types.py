@@ -60,6 +60,11 @@ def memory_for_jobs(machine: Machine) -> int:
     return int(machine.memory_mib * 0.98) - 32
 
 
+def memory_for_one_job(machine: Machine) -> int:
+    """MiB that a job can ask for and be sure to get on that machine, when nothing else is there."""
+    return min(int(machine.memory_mib * 0.95), memory_for_jobs(machine))
+
+
 def fits(size: Size, machine: Machine) -> bool:
     """Whether a job of ``size`` fits on the machine when nothing else is there."""
     return (

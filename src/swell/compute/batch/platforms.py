@@ -7,7 +7,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-from swell.compute.batch.instance_types import X86, architecture_of
+from swell.compute.batch.instance_types import (
+    X86,
+    architecture_of,
+    machines_of,
+    memory_for_one_job,
+)
 from swell.compute.batch.records import Environment, Queue
 from swell.compute.batch.sizes import (
     FARGATE_LARGEST,
@@ -106,6 +111,25 @@ def size_on(platform: Platform, plan: StepPlan) -> Size:
             remedy="Ask for less, or use a queue with EC2 machines.",
         )
     return size
+
+
+def most_memory_mb(platform: Platform, plan: StepPlan) -> int | None:
+    """The memory of the largest machine there that has the cpu and gpu of ``plan``, as far as a
+    job can have it; None where the machines are not known."""
+    if platform.is_fargate:
+        return FARGATE_LARGEST.memory_mib
+    size = size_on(platform, plan)
+    most = 0
+    for environment in platform.environments:
+        resources = environment.compute_resources
+        machines = None if resources is None else machines_of(resources.instance_types)
+        if resources is None or machines is None:
+            return None
+        for machine in machines:
+            has_cpu = size.vcpus <= machine.vcpus <= resources.maximum_vcpus
+            if has_cpu and size.gpus <= machine.gpus:
+                most = max(most, memory_for_one_job(machine))
+    return most or None
 
 
 def refuse_what_it_cannot(platform: Platform, plan: StepPlan, *, is_gang: bool = False) -> None:

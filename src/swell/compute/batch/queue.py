@@ -12,7 +12,7 @@ from swell.compute.batch.ends import OWN_REASON
 from swell.compute.batch.last_lines import last_lines
 from swell.compute.batch.members import Form, form_of, form_of_job, member_id
 from swell.compute.batch.places import Places
-from swell.compute.batch.platforms import refuse_what_it_cannot
+from swell.compute.batch.platforms import most_memory_mb, refuse_what_it_cannot
 from swell.compute.batch.polling import Polling
 from swell.compute.batch.preflight import check_plan
 from swell.compute.batch.queue_facts import look_at_queue
@@ -62,6 +62,10 @@ class BatchQueue:
     def machine_for(self, plan: StepPlan) -> str:
         """'x86_64' or 'aarch64': what jobs of ``plan`` run on, for packages made for it."""
         return self._places.platform_of(plan).machine
+
+    def most_memory_mb(self, plan: StepPlan) -> int | None:
+        """What a job of ``plan`` could have at most; None where that is not known."""
+        return most_memory_mb(self._places.platform_of(plan), plan)
 
     def check(self, plans: Sequence[StepPlan]) -> list[str]:
         """See JobQueue. Each queue is looked at once, however many plans go there."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from swell.compute.batch.records import Job
 from swell.model.resources import Resources
 
@@ -60,12 +62,10 @@ FARGATE_LARGEST = Size(32.0, 249_856)
 
 def with_defaults(asked: Resources) -> Resources:
     """Cpu and memory filled in where nobody said them."""
-    return Resources(
+    return replace(
+        asked,
         cpu=DEFAULT_CPU if asked.cpu is None else asked.cpu,
         memory_mb=DEFAULT_MEMORY_MB if asked.memory_mb is None else asked.memory_mb,
-        gpu=asked.gpu,
-        disk_mb=asked.disk_mb,
-        shared_memory_mb=asked.shared_memory_mb,
     )
 
 

@@ -7,8 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from swell.compute.batch.definitions import ALL_NODES
-from swell.compute.batch.platforms import Platform
+from swell.compute.batch.platforms import Platform, size_on
 from swell.errors import ComputeError
 from swell.model.batch import BatchOptions
 from swell.model.job import StepPlan
@@ -49,7 +51,11 @@ def submit_request(submission: Submission, platform: Platform, definition: str) 
     environment = [
         {"name": name, "value": value} for name, value in sorted(submission.environment.items())
     ]
-    overrides = {"environment": environment}
+    overrides: dict[str, Any] = {"environment": environment}
+    if submission.memory_mb is not None:
+        asked = replace(submission.plan.resources, memory_mb=submission.memory_mb)
+        size = size_on(platform, replace(submission.plan, resources=asked))
+        overrides["resourceRequirements"] = size.requirements()
     request: dict[str, Any] = {
         "jobName": submission.name,
         "jobQueue": platform.queue.job_queue_arn or platform.name,

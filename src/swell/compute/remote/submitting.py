@@ -109,7 +109,16 @@ class Submitter:
     ) -> Submission:
         environment = {"SWELL_SUBMISSION": self._keys.submission(name), **prepared.environment}
         is_gang = launches[0].gang is not None
-        return Submission(name, plan, len(launches), is_gang, environment, prepared.tags)
+        memory_mb = launches[0].resources.memory_mb
+        return Submission(
+            name,
+            plan,
+            len(launches),
+            is_gang,
+            environment,
+            prepared.tags,
+            memory_mb if memory_mb != plan.resources.memory_mb else None,
+        )
 
     def _noted_id(self, name: str) -> str | None:
         try:

@@ -2,7 +2,12 @@
 
 import pytest
 
-from swell.compute.batch.platforms import Family, platform_of, refuse_what_it_cannot
+from swell.compute.batch.platforms import (
+    Family,
+    most_memory_mb,
+    platform_of,
+    refuse_what_it_cannot,
+)
 from swell.errors import ComputeError
 from swell.model.batch import BatchOptions
 from swell.model.job import StepPlan
@@ -83,3 +88,25 @@ def test_a_disk_on_ec2_is_refused_with_what_can(resources, options):
 def test_what_each_can_is_not_refused():
     refuse_what_it_cannot(EC2, StepPlan("work", resources=Resources(gpu=8)), is_gang=True)
     refuse_what_it_cannot(FARGATE, StepPlan("work", batch=BatchOptions(efs_volumes=("fs-1",))))
+
+
+MOST = [
+    # instance types, the most vCPUs, what is asked → memory of the largest machine for it
+    (("m5.large",), 256, Resources(), 7782),
+    (("m5.large", "r5.large"), 256, Resources(), 15_564),
+    (("r5",), 8, Resources(), 62_259),
+    (("c5.large", "m5.2xlarge"), 256, Resources(cpu=3), 31_129),
+    (("m5", "g4dn.xlarge"), 256, Resources(gpu=1), 15_564),
+    (("m5.large",), 256, Resources(cpu=16), None),
+    (("m5.large", "x9.unheard-of"), 256, Resources(), None),
+]
+
+
+@pytest.mark.parametrize(("types", "vcpus", "asked", "most"), MOST)
+def test_a_job_can_have_what_the_largest_machine_for_it_gives(types, vcpus, asked, most):
+    place = platform_of(queue(), [environment(types=types, most=vcpus)])
+    assert most_memory_mb(place, StepPlan("work", resources=asked)) == most
+
+
+def test_fargate_gives_what_its_largest_size_has():
+    assert most_memory_mb(FARGATE, StepPlan("work")) == 249_856

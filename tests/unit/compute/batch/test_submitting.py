@@ -9,7 +9,7 @@ from swell.errors import ComputeError
 from swell.model.batch import BatchOptions
 from swell.model.job import StepPlan
 from swell.seams.queue import Submission
-from tests.unit.compute.batch.platforms_at_hand import EC2, SHARED
+from tests.unit.compute.batch.platforms_at_hand import EC2, FARGATE, SHARED
 
 DEFINITION = "arn:aws:batch:eu-west-1:123456789012:job-definition/swell-1:1"
 
@@ -122,3 +122,26 @@ def test_variables_of_batch_itself_are_refused():
 def test_names_that_jobs_cannot_have_are_refused(name):
     with pytest.raises(ComputeError, match="name of a job"):
         submit_request(Submission(name, StepPlan("work"), 1), EC2, DEFINITION)
+
+
+def test_memory_of_a_later_attempt_overrides_that_of_the_definition():
+    (vcpu, memory) = request_of(submission(2, memory_mb=8000))["containerOverrides"][
+        "resourceRequirements"
+    ]
+    assert (vcpu, memory) == ({"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "8000"})
+
+
+def test_on_fargate_more_memory_takes_the_cpu_that_goes_with_it():
+    asked = request_of(submission(memory_mb=16_000), FARGATE)["containerOverrides"]
+    assert asked["resourceRequirements"] == [
+        {"type": "VCPU", "value": "2"},
+        {"type": "MEMORY", "value": "16384"},
+    ]
+
+
+def test_all_nodes_of_a_gang_get_the_memory():
+    request = request_of(submission(3, is_gang=True, memory_mb=8000))
+    (nodes,) = request["nodeOverrides"]["nodePropertyOverrides"]
+    assert {"type": "MEMORY", "value": "8000"} in nodes["containerOverrides"][
+        "resourceRequirements"
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from swell.compute.remote.gathering import LARGEST, PATIENCE_S, Gathering
 from swell.model.ids import JobId
 from swell.model.job import Gang, Inputs, Launch
+from swell.model.resources import Resources
 
 
 def launches(first: int, count: int, step: str = "work") -> list[Launch]:
@@ -64,3 +65,14 @@ def test_what_was_cancelled_is_not_submitted():
     removed = gathering.remove({JobId("1", 0), JobId("3", 0), JobId("99", 0)})
     assert tasks([removed]) == [["1", "3"]]
     assert tasks(gathering.due({}, now=0.0)) == [["0", "2"]]
+
+
+def test_launches_with_other_memory_go_apart():
+    gathering = Gathering(max_workers=100)
+    gathering.add(launches(0, 2), now=0.0)
+    grown = [
+        Launch(JobId(str(n), 1), "work", 2, Inputs(), resources=Resources(memory_mb=8000))
+        for n in (7, 8)
+    ]
+    gathering.add([grown[0], *launches(2, 1), grown[1]], now=0.0)
+    assert tasks(gathering.due({}, now=0.0)) == [["0", "1", "2"], ["7", "8"]]
