@@ -59,6 +59,7 @@ def type_in(command: str, folder: Path) -> tuple[int, str]:
             "SWELL_HOME": str(folder / ".home"),
             "SWELL_SANDBOX": str(folder / ".sandbox"),
             "SWELL_SANDBOX_RUNNER": "process",
+            "SWELL_REMOTE_POLL_S": "0.2",
         },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -139,6 +139,7 @@ def start(before: Ran, arguments: tuple[str, ...], variables: dict[str, str]) ->
     """Start the script of ``before`` once more."""
     dropped = ("SWELL_", "PYTHONDONTWRITEBYTECODE")
     environ = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
+    environ["SWELL_ROOT"] = str(before.folder / ".swell")
     where = before.where
     environ |= {"SWELL_ISOLATION": where.isolation, "SWELL_USER": "tester"}
     environ |= {**where.variables, **variables}
