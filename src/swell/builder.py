@@ -168,9 +168,9 @@ class FlowBuilder:
 
     def run(self) -> NoReturn:
         """Run the command line, exactly as the class does, and end the process."""
-        from swell.cli.main import main
+        from swell.cli.begin import begin
 
-        main(self.build())
+        begin(self.build())
 
     def _add(self, name: str, attribute: Any) -> FlowBuilder:
         key = name.replace("-", "_")

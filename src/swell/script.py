@@ -48,9 +48,9 @@ class FlowSpec(Flow):
 
     def __init__(self, use_cli: bool = True) -> None:
         if use_cli:
-            from swell.cli.main import main
+            from swell.cli.begin import begin
 
-            main(type(self))
+            begin(type(self))
 
     @property
     def _graph(self) -> GraphView:

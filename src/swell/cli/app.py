@@ -9,11 +9,10 @@ from typing import Any, NamedTuple, NoReturn
 
 import click
 
+from swell.cli.exits import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
 from swell.cli.render import error_text, paint_for, say_error
 from swell.errors import InternalError, SwellError, UsageError
 from swell.settings import Settings, choose_profile, load_settings
-
-EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 
 class LazyCommand(NamedTuple):
@@ -68,15 +67,6 @@ class LazyGroup(click.Group):
         rows = [(name, self._lazy[name].summary) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
-
-
-def settings_or_exit() -> Settings:
-    """The settings in force; a settings file that cannot be used ends the program."""
-    try:
-        return load_settings()
-    except UsageError as error:
-        say_error(error_text(error, paint_for(sys.stderr, no_color=False)))
-        sys.exit(EXIT_USAGE)
 
 
 def profile_option(

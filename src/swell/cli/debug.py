@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from swell.cli.app import EXIT_FAILED, EXIT_OK
 from swell.cli.at_hand import flow_of, settled, top_params
+from swell.cli.exits import EXIT_FAILED, EXIT_OK
 from swell.cli.looking import Looking, looking_of
 from swell.cli.paths import find_path, latest_run, typed_path
 from swell.cli.tables import cut, one_line

@@ -16,8 +16,8 @@ from swell.cli.app import (
     profile_option,
     run_app,
     settings_of_profile,
-    settings_or_exit,
 )
+from swell.cli.exits import settings_or_exit
 from swell.settings import Settings, choose_metadata
 
 SCRIPT_COMMANDS = {
@@ -46,29 +46,13 @@ SCRIPT_COMMANDS = {
 }
 
 
-def main(flow_class: type[Flow], argv: list[str] | None = None) -> NoReturn:
-    """Run the command line of ``flow_class`` and exit; ``argv`` is without the program."""
-    settings = settings_or_exit()
-    if settings.attempt is not None:
-        _run_attempt(flow_class, settings)
-        sys.exit(0)
+def main(flow_class: type[Flow], settings: Settings) -> NoReturn:
+    """Run the command line of ``flow_class`` and exit."""
     from swell.session.flow import FlowAtHand
 
     at_hand = FlowAtHand(flow_class, settings)
     app = script_app(flow_class)
-    run_app(app, argv, name=f"python {sys.argv[0]}", obj=at_hand, settings=settings)
-
-
-def _run_attempt(flow_class: type[Flow], settings: Settings) -> None:
-    """This process was started for one attempt alone."""
-    if settings.is_remote_attempt:
-        from swell.session.remote_attempt import run_remote_attempt
-
-        run_remote_attempt(flow_class, settings)
-    else:
-        from swell.session.attempt import run_fresh_attempt
-
-        run_fresh_attempt(flow_class, settings)
+    run_app(app, None, name=f"python {sys.argv[0]}", obj=at_hand, settings=settings)
 
 
 def script_app(flow_class: type[Flow]) -> LazyGroup:

@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from swell.cli.again import Again, command_again
-from swell.cli.app import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
 from swell.cli.at_hand import flow_of, lint, settled, top_params
+from swell.cli.exits import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
 from swell.cli.given import take_given
 from swell.cli.render import paint_for, say_error
 from swell.errors import UsageError

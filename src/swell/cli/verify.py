@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import click
 
-from swell.cli.app import EXIT_FAILED, EXIT_OK
+from swell.cli.exits import EXIT_FAILED, EXIT_OK
 from swell.cli.looking import Looking, looking_of
 from swell.cli.paths import find_path
 from swell.cli.render import count_text, duration_text, size_text

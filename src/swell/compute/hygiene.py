@@ -3,6 +3,7 @@
 In the driver ``before_fork``, in the zygote ``prepare_to_fork``, in each child first
 ``cleanse_child`` and at its end ``end_child``. The interpreter's own shutdown is never run:
 in a child with pandas loaded it costs more than everything else (18 a second against 413).
+A process that was started for one attempt ends in the same way, by ``end_process``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -112,13 +113,38 @@ def end_child(warm: Warm) -> None:
     registered in this child, flushes its files and the standard streams. An exit handler's
     error is printed and ends nothing.
     """
+    _join_and_say_goodbye()
+    if warm.files or _lowest_free_fd() != warm.free_fd:
+        flush_files([*warm.files, *writable_files()])
+    flush_streams()
+
+
+def end_process() -> NoReturn:
+    """End a process that was started for one attempt, with 0: as ``end_child`` does.
+
+    Taking an interpreter apart costs 40 ms, as much as starting two.
+    """
+    _join_and_say_goodbye()
+    if not _has_only_streams():
+        flush_files(writable_files())
+    flush_streams()
+    os._exit(0)
+
+
+def _join_and_say_goodbye() -> None:
     threading: Any = sys.modules.get("threading")
     if threading is not None and len(threading._active) > 1:
         threading._shutdown()
     atexit._run_exitfuncs()
-    if warm.files or _lowest_free_fd() != warm.free_fd:
-        flush_files([*warm.files, *writable_files()])
-    flush_streams()
+
+
+def _has_only_streams() -> bool:
+    """Whether the three standard streams are all that is open."""
+    try:
+        # The fourth is that of the listing.
+        return set(os.listdir("/proc/self/fd")) == {"0", "1", "2", "3"}
+    except OSError:
+        return False
 
 
 def _lowest_free_fd() -> int:

@@ -378,3 +378,26 @@ def test_an_exit_handler_that_fails_is_told_and_ends_nothing(tmp_path):
     assert done.returncode == 0
     assert done.stdout == "second\n"
     assert "ZeroDivisionError" in done.stderr
+
+
+def test_a_process_for_one_attempt_ends_with_its_threads_handlers_and_files(tmp_path: Path) -> None:
+    code = (
+        "import atexit, sys, threading\n"
+        "from swell.compute.hygiene import end_process\n"
+        "class Late:\n"
+        "    def __del__(self):\n"
+        "        print('taken apart')\n"
+        "late = Late()\n"
+        "go = threading.Event()\n"
+        "threading.Thread(target=lambda: (go.wait(), print('thread'))).start()\n"
+        "atexit.register(print, 'handler')\n"
+        "file = open(sys.argv[1], 'w')\n"
+        "file.write('kept')\n"
+        "go.set()\n"
+        "end_process()\n"
+    )
+
+    said = subprocess.check_output([sys.executable, "-c", code, tmp_path / "file"], text=True)
+
+    assert said.split() == ["thread", "handler"]
+    assert (tmp_path / "file").read_text() == "kept"
