@@ -10,10 +10,13 @@ from contextlib import suppress
 from swell.bootstrap.folders import name_aside
 from swell.bootstrap.manifest import Package
 from swell.bootstrap.place import Refused
+from swell.bootstrap.plain_zip import plain_files, write_files
 from swell.bootstrap.store import Store
+from swell.bootstrap.sweeping import remove_tree
 
 _SLOWEST_BYTES_PER_S = 1_000_000
 _READ = 1 << 20
+_SMALL = 4 << 20
 
 
 def fetch(store: Store, package: Package, cache: str) -> str:
@@ -65,9 +68,7 @@ def unpacked(store: Store, package: Package, cache: str) -> str:
                 raise
     finally:
         if os.path.isdir(aside):
-            import shutil
-
-            shutil.rmtree(aside, ignore_errors=True)
+            remove_tree(aside)
     with suppress(FileNotFoundError):
         os.unlink(archive)
     return folder
@@ -78,6 +79,12 @@ def unpack(archive: str, folder: str) -> None:
 
     Raises Refused for a file that is no zip, or whose names lead out of the folder.
     """
+    if os.path.getsize(archive) <= _SMALL:
+        with open(archive, "rb") as file:
+            files = plain_files(file.read())
+        if files is not None:
+            write_files(files, folder)
+            return
     import zipfile
 
     try:
