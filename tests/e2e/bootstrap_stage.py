@@ -134,7 +134,7 @@ class Stage:
     def begin(self, **environ: str) -> subprocess.Popen[bytes]:
         """Start an attempt as an engine does: the loader, and an environment."""
         process = subprocess.Popen(
-            [PYTHON, "-I", "-S", "-c", loader_program()],
+            [PYTHON, "-u", "-c", loader_program()],
             env={**self.environ, **environ},
             cwd=self.folder,
             stdin=subprocess.DEVNULL,

@@ -19,42 +19,21 @@ _ROUNDS = 20
 
 
 class Child:
-    """A process with a pipe for each of its streams and an empty stdin.
+    """The process ``pid``, which leads a group; ``outs`` are the read ends of its streams.
 
     ``status`` and ``usage`` are as wait4(2) gives them, None while it runs.
     """
 
-    def __init__(self, argv: Sequence[str], environ: Mapping[str, str], folder: str) -> None:
-        """Raises Refused when it cannot be started. Changes this process's folder too."""
+    def __init__(self, pid: int, outs: Sequence[int]) -> None:
+        self.pid = pid
         self.status: int | None = None
         self.usage: struct_rusage | None = None
-        os.chdir(folder)
-        outs = [os.pipe(), os.pipe()]
-        actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
-        ]
-        actions += [(os.POSIX_SPAWN_DUP2, write, fd) for fd, (_, write) in enumerate(outs, 1)]
-        try:
-            self.pid = os.posix_spawnp(
-                argv[0],
-                list(argv),
-                dict(environ),
-                file_actions=actions,
-                setpgroup=0,
-                setsigmask=[],
-                setsigdef=_DEFAULTS,
-            )
-        except OSError as error:
-            raise Refused(f"'{argv[0]}' cannot be started: {error.strerror}.") from error
-        finally:
-            for _, write in outs:
-                os.close(write)
-        self.outs = {outs[0][0]: "stdout", outs[1][0]: "stderr"}
-        for fd in self.outs:
+        self.outs = {outs[0]: "stdout", outs[1]: "stderr"}
+        for fd in outs:
             os.set_blocking(fd, False)
         try:
             # When memory runs out, the kernel shall not choose this process, which tells of it.
-            with open(f"/proc/{self.pid}/oom_score_adj", "wb") as file:
+            with open(f"/proc/{pid}/oom_score_adj", "wb") as file:
                 file.write(_MORE_LIKELY_KILLED)
         except OSError:
             pass
@@ -95,6 +74,35 @@ class Child:
                     os.waitpid(pid, 0)
                 except (ProcessLookupError, ChildProcessError, PermissionError):
                     continue
+
+
+def start_python(argv: Sequence[str], environ: Mapping[str, str], folder: str) -> Child:
+    """Start a new interpreter in ``folder``, which becomes this process's folder too.
+
+    Its streams are pipes, its stdin is empty. Raises Refused when it cannot be started.
+    """
+    os.chdir(folder)
+    outs = [os.pipe(), os.pipe()]
+    actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
+    ]
+    actions += [(os.POSIX_SPAWN_DUP2, write, fd) for fd, (_, write) in enumerate(outs, 1)]
+    try:
+        pid = os.posix_spawnp(
+            argv[0],
+            list(argv),
+            dict(environ),
+            file_actions=actions,
+            setpgroup=0,
+            setsigmask=[],
+            setsigdef=_DEFAULTS,
+        )
+    except OSError as error:
+        raise Refused(f"'{argv[0]}' cannot be started: {error.strerror}.") from error
+    finally:
+        for _, write in outs:
+            os.close(write)
+    return Child(pid, [read for read, _ in outs])
 
 
 def adopt_orphans() -> None:

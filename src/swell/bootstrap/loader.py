@@ -35,7 +35,13 @@ def load() -> int:
     sys.path.insert(0, path)
     from swell.bootstrap.supervisor import main
 
-    return main()
+    del sys.path[0]
+    ended = main()
+    if callable(ended):
+        return ended()  # this is the flow's own process now
+    # Its threads may wait for what never comes, and nothing here needs to be taken apart.
+    sys.stderr.flush()
+    os._exit(ended)
 
 
 def fetch_supervisor(environ: Mapping[str, str]) -> str:

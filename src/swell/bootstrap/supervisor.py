@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import signal
@@ -10,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from swell.bootstrap.child import Child, adopt_orphans
+from swell.bootstrap.child import Child, adopt_orphans, start_python
 from swell.bootstrap.ends import (
     EXIT_ENVIRONMENT,
     EXIT_TRY_AGAIN,
@@ -27,7 +28,9 @@ from swell.bootstrap.packages import check_hash, fetch, unpack, unpacked
 from swell.bootstrap.place import Ending, Keys, Refused, encode_began, facts_of, find_place
 from swell.bootstrap.sender import Sender
 from swell.bootstrap.store import Store, StoreFailure
+from swell.bootstrap.sweeping import remove_tree
 from swell.bootstrap.threads import thread_variables
+from swell.bootstrap.twin import Twin, Waiting, fork_twin, needs_new_process
 from swell.bootstrap.usage import MemoryGroup
 from swell.bootstrap.wake import Stopped, Wake
 from swell.bootstrap.watch import Watch
@@ -50,29 +53,39 @@ class Prepared:
         self.layers = layers
 
 
-def main() -> int:
+def main() -> int | Callable[[], int]:
     """Run the attempt that the environment names; returns the exit code (see ``ends``).
 
-    What cannot be told to the store is told on stderr.
+    What cannot be told to the store is told on stderr. In the flow's own process it returns
+    what runs the script, for a caller that has nothing of the supervisor on its stack.
     """
+    adopt_orphans()
+    twin = fork_twin()
+    if isinstance(twin, Waiting):
+        return twin.script()
+    gc.enable()  # the loader put it off: all that is made while modules are loaded stays
     wake = Wake()
     try:
-        return Attempt(os.environ, wake).run()
+        return Attempt(os.environ, wake, twin).run()
     except StoreFailure as failure:
         return _fail(str(failure), EXIT_TRY_AGAIN if failure.is_passing else EXIT_ENVIRONMENT)
     except (Refused, OSError) as error:
         return _fail(str(error), EXIT_ENVIRONMENT)
     except Stopped:
         return _fail("The engine ended the attempt before it began.", 1)
+    finally:
+        if twin is not None:
+            twin.leave()
 
 
 class Attempt:
     """One attempt, from its manifest to its end. Raises what keeps its end from being told."""
 
-    def __init__(self, environ: Mapping[str, str], wake: Wake) -> None:
+    def __init__(self, environ: Mapping[str, str], wake: Wake, twin: Twin | None) -> None:
         """Reads the manifest; nothing is claimed yet."""
         self._environ = environ
         self._wake = wake
+        self._twin = twin
         self._place = find_place(environ)
         self._store = Store(_needed(environ, "SWELL_STORE"), environ)
         self._submission = _needed(environ, "SWELL_SUBMISSION")
@@ -102,9 +115,7 @@ class Attempt:
                 self._await_gang()
             return code
         finally:
-            import shutil
-
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_tree(folder)
 
     def _try_to_run(self, folder: str, sender: Sender) -> None:
         ending = self._ending
@@ -166,10 +177,8 @@ class Attempt:
         notice = os.path.join(folder, "spot-notice")
         kills = self._memory.oom_kills()
         ending.started_at = time.time()
-        argv = [prepared.interpreter, "-u", manifest.script, *manifest.arguments]
         environ = child_environment(self._environ, manifest, prepared, notice)
-        child = Child(argv, environ, os.path.join(folder, "code"))
-        adopt_orphans()
+        child = self._start(prepared, environ)
         feed = LogFeed(manifest.max_log_bytes)
         watch = Watch(child, sender, feed, self._wake)
         spot = SpotWatch(self._environ, notice, ending.facts)
@@ -194,6 +203,18 @@ class Attempt:
             ending.ended_by = "spot"
             ending.sentence = "The spot machine is taken back."
         ending.log_ends, ending.log_segments = feed.ends, watch.segments
+
+    def _start(self, prepared: Prepared, environ: Mapping[str, str]) -> Child:
+        manifest, twin = self._manifest, self._twin
+        script, folder = [manifest.script, *manifest.arguments], prepared.folder + "/code"
+        is_same = manifest.executable is None
+        if twin and is_same and not needs_new_process(self._environ, manifest.environment):
+            child = Child(twin.pid, twin.outs)
+            twin.become(script, environ, folder)
+            return child
+        if twin is not None:
+            twin.leave()
+        return start_python([prepared.interpreter, "-u", *script], environ, folder)
 
     def _await_gang(self) -> None:
         """The engine ends all nodes with this one, so the others may end first."""

@@ -108,9 +108,8 @@ def _container(
     size = size_on(platform, plan)
     container: dict[str, Any] = {
         "image": options.image,
-        # Isolated (-I, -S): a file json.py in the image's own folder must not matter, and the
-        # standard library is all it needs.
-        "command": [options.executable or _INTERPRETER, "-I", "-S", "-c", loader],
+        # With the options of the flow's own process, which is a fork of this one.
+        "command": [options.executable or _INTERPRETER, "-u", "-c", loader],
         "resourceRequirements": size.requirements(),
     }
     if options.iam_role:

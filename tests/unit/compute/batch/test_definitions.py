@@ -54,7 +54,7 @@ def test_a_plain_step_is_taken_by_the_model_on_every_platform(platform):
     body = body_of(StepPlan("work"), platform)
     assert body["platformCapabilities"] == [platform.family.value]
     assert body["containerProperties"]["image"] == "python:3.11"
-    assert body["containerProperties"]["command"] == ["python3", "-I", "-S", "-c", LOADER]
+    assert body["containerProperties"]["command"] == ["python3", "-u", "-c", LOADER]
 
 
 def test_steps_that_ask_for_the_same_share_a_definition():
