@@ -72,7 +72,7 @@ def test_runs_that_go_on_lose_nothing_to_a_cleaner_that_never_rests(tmp_path: Pa
         text=True,
     )
     try:
-        for seed in range(4):
+        for seed in range(2):
             with (
                 place.started(script, "run", "--seed", str(seed % 2)) as one,
                 place.started(script, "run", "--seed", "1") as two,
@@ -84,7 +84,7 @@ def test_runs_that_go_on_lose_nothing_to_a_cleaner_that_never_rests(tmp_path: Pa
     finally:
         cleaner.kill()
         out, _ = cleaner.communicate(timeout=DEADLINE_S)
-    assert out.count("cleaned") > 5
+    assert out.count("cleaned") > 1
     with place.store() as store:
         used = {blob.key for blob in blobs_of(store, [run.id for run in store.runs()])}
     there = {path.name for path in (place.root / "blobs" / "blobs").glob("*/*")}
