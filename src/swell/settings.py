@@ -258,6 +258,12 @@ SETTINGS: tuple[Setting, ...] = (
         "How tasks get their process here: `fork`, `fresh` (a new interpreter) or `auto`.",
     ),
     Setting(
+        "enforce_memory",
+        "SWELL_ENFORCE_MEMORY",
+        "0",
+        "`1` is as `--enforce-memory`: a task here that exceeds what it declared is ended.",
+    ),
+    Setting(
         "lease_s",
         "SWELL_LEASE_S",
         "600",
@@ -270,12 +276,7 @@ SETTINGS: tuple[Setting, ...] = (
         "The shortest wait in seconds between two looks at what tasks on other machines told.",
     ),
     Setting("debug", "SWELL_DEBUG", None, "Set to 1 to see swell's own stack traces."),
-    Setting(
-        "config",
-        "SWELL_FLOW_CONFIG",
-        None,
-        'Files of configs as JSON: `{"name": "path"}`.',
-    ),
+    Setting("config", "SWELL_FLOW_CONFIG", None, 'Files of configs as JSON: `{"name": "path"}`.'),
     Setting(
         "config_values",
         "SWELL_FLOW_CONFIG_VALUE",
@@ -337,6 +338,7 @@ class Settings(msgspec.Struct, frozen=True):
     default_with: str | None = None
     production_token: str | None = None
     isolation: str = "auto"
+    enforce_memory: str = "0"
     lease_s: str = "600"
     remote_poll_s: str = "1"
     debug: str | None = None

@@ -114,6 +114,9 @@ def top_options() -> list[click.Parameter]:
             help="As the option of 'run'.",
         ),
         click.Option(["--keep-going", "top_keep_going"], is_flag=True, help="As for 'run'."),
+        click.Option(
+            ["--enforce-memory", "top_enforce_memory"], is_flag=True, help="As for 'run'."
+        ),
         click.Option(["--detach", "top_detach"], is_flag=True, help="As for 'run'."),
         click.Option(["--json", "top_json"], is_flag=True, help="As the option of 'run'."),
         *_accepted_options(),

@@ -21,7 +21,7 @@ from swell.session.run import run_flow
 from swell.session.run_order import RunOrder, RunResult
 from swell.settings import Settings
 
-OWN_OPTIONS = ("keep-going", "isolation", "json")
+OWN_OPTIONS = ("keep-going", "enforce-memory", "isolation", "json")
 """Options that swell adds: a script's parameter of that name wins."""
 
 
@@ -129,6 +129,11 @@ def _run_options(taken: set[str]) -> list[click.Parameter]:
             ["--keep-going"], is_flag=True, help="After a failure finish what does not need it."
         ),
         click.Option(
+            ["--enforce-memory"],
+            is_flag=True,
+            help="End a task here that takes more memory than it declared, and no other.",
+        ),
+        click.Option(
             ["--isolation"],
             type=click.Choice(["auto", "fork", "fresh"]),
             help="How tasks get their process: fork (fast), fresh (a new interpreter), auto.",
@@ -217,6 +222,8 @@ def _order(ctx: click.Context, at_hand: FlowAtHand, options: dict[str, Any]) -> 
         package_suffixes=top["package_suffixes"],
         environment=top["environment"],
         leaves=bool(_own(options, top, "detach")),
+        enforces_memory=bool(_own(options, top, "enforce_memory"))
+        or at_hand.settings.enforce_memory not in ("", "0"),
     )
 
 

@@ -58,7 +58,8 @@ class Begun(msgspec.Struct, frozen=True, array_like=True, tag=0):
 class Ended(msgspec.Struct, frozen=True, array_like=True, tag=1):
     """The attempt on ``lane`` ended ``at`` and what was left of its group was killed.
 
-    ``status`` is a wait status, ``usage`` what the kernel counted.
+    ``status`` is a wait status, ``usage`` what the kernel counted. ``oom_kills`` of its
+    processes the kernel killed for their memory; None where they had no group of their own.
     ``is_shared`` says that a process it left behind may still hold the lane's pipes.
     """
 
@@ -68,6 +69,7 @@ class Ended(msgspec.Struct, frozen=True, array_like=True, tag=1):
     status: int
     usage: Usage
     is_shared: bool
+    oom_kills: int | None = None
 
 
 FromKeeper = Begun | Ended

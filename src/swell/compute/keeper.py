@@ -16,7 +16,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from swell.compute import given, hygiene
+from msgspec.structs import replace
+
+from swell.compute import hygiene
 from swell.compute.channel import (
     Begin,
     Begun,
@@ -27,21 +29,27 @@ from swell.compute.channel import (
     SetUp,
     keeper_end,
 )
+from swell.compute.given import Given, take, variables
 from swell.compute.kernel import (
     adopt_orphans,
     children_of,
     kill_and_reap,
+    limit_own_data,
     prepare_to_die_with_parent,
     raise_file_limit,
 )
 from swell.compute.life import LifeTable
 from swell.compute.measuring import Inherited, own_memory, usage_of
+from swell.compute.memory_groups import MemoryGroup
+from swell.compute.memory_hold import MemoryHold, usage_in_group
 
 FIRST_FD = 256
 """The keeper's own descriptors stand from here on, so that a child closes them at once."""
 _FD_LIMIT = 1 << 16
 _KILL_WAIT_S = 10.0
 _BEGUN_WAIT_MS = 4
+_LOOK_MS = 500
+"""How often groups are asked whether the kernel has killed in them."""
 
 Attempt = Callable[[bytes, Callable[[], None]], bytes]
 """(encoded Launch, sign of life) → encoded AttemptResult; called in the forked child."""
@@ -58,12 +66,14 @@ class Lane(NamedTuple):
 
 
 class Fresh(NamedTuple):
-    """What a fresh interpreter is told through its environment: four descriptors, a number."""
+    """What a fresh interpreter is told through its environment: descriptors, its lane, and the
+    MB it has to hold itself to (0: none)."""
 
     launch_fd: int
     result_fd: int
     life_fd: int
     lane: int
+    own_limit_mb: int = 0
 
 
 class _Running(NamedTuple):
@@ -71,6 +81,8 @@ class _Running(NamedTuple):
 
     lane: int
     fresh: bool
+    given: Given
+    group: MemoryGroup | None
 
 
 class Keeper:
@@ -103,6 +115,8 @@ class Keeper:
         self._channel: Channel = keeper_end(control)
         self._lanes: dict[int, Lane] = {}
         self._running: dict[int, _Running] = {}
+        self._hold = MemoryHold()
+        self._look_at = 0.0
         self._context = b""
         self._fresh_argv: tuple[str, ...] = ()
         self._highest_fd = FIRST_FD
@@ -132,10 +146,11 @@ class Keeper:
             pass  # the driver is gone in the middle of a message
         finally:
             kill_descendants()
+            self._hold.close()
 
     def _serve_once(self, poller: select.poll, wake_read: int) -> bool:
         # A task of a few milliseconds is told in one message: its driver wakes up once.
-        wait_ms = 0 if self._asked else _BEGUN_WAIT_MS if self._begun else None
+        wait_ms = 0 if self._asked else _BEGUN_WAIT_MS if self._begun else self._end_exceeding()
         ready = poller.poll(wait_ms)
         if not ready and self._begun:
             self._channel.send(*self._take_begun())
@@ -181,15 +196,16 @@ class Keeper:
             select.select([self._lane_socket], [], [])
             self._receive_lane()
         lane = self._lanes[begin.lane]
+        group = self._hold.begin(begin.given, 0.0 if begin.fresh else self._inherited.shared_mb)
         keeper_pid = os.getpid()
         pid = os.fork()
         if pid == 0:
-            self._become_attempt(keeper_pid, lane, begin)
+            self._become_attempt(keeper_pid, lane, begin, group)
         try:
             os.setpgid(pid, pid)
         except OSError:
             pass  # it has done so itself, or is already gone
-        self._running[pid] = _Running(begin.lane, begin.fresh)
+        self._running[pid] = _Running(begin.lane, begin.fresh, begin.given, group)
         self._begun.append(Begun(begin.lane, pid, time.time()))
 
     def _receive_lane(self) -> None:
@@ -205,7 +221,9 @@ class Keeper:
         self._highest_fd = max(self._highest_fd, *high)
         self._lanes[int.from_bytes(number, "little")] = Lane(*high)
 
-    def _become_attempt(self, keeper_pid: int, lane: Lane, begin: Begin) -> None:
+    def _become_attempt(
+        self, keeper_pid: int, lane: Lane, begin: Begin, group: MemoryGroup | None
+    ) -> None:
         """In the child: never returns."""
         code = 1
         try:
@@ -213,13 +231,18 @@ class Keeper:
             self._die_with_parent(keeper_pid)
             signal.set_wakeup_fd(-1)
             _attach(lane)
+            if group is not None:
+                group.enter()
+            own_limit_mb = begin.given.memory_mb if group is None else None
             if begin.fresh:
-                self._become_fresh(lane, begin)
+                self._become_fresh(lane, begin, own_limit_mb)
             _close_others(lane.result, self._highest_fd)
             assert self._attempt is not None, "a cold keeper was asked to fork an attempt"
             assert self._warm is not None, "a keeper that forks attempts knows its own beginning"
             hygiene.cleanse_child(self._warm)
-            given.take(begin.given)
+            take(begin.given)
+            if own_limit_mb is not None:
+                limit_own_data(own_limit_mb)
             number = begin.lane
             result = self._attempt(begin.launch, lambda: self._life.mark(number, time.time()))
             hygiene.end_child(self._warm)
@@ -232,17 +255,17 @@ class Keeper:
         finally:
             os._exit(code)
 
-    def _become_fresh(self, lane: Lane, begin: Begin) -> None:
+    def _become_fresh(self, lane: Lane, begin: Begin, own_limit_mb: int | None) -> None:
         import msgspec
 
         launch_fd = os.memfd_create("swell-launch", 0)
         os.write(launch_fd, msgspec.msgpack.encode((self._context, begin.launch)))
         os.lseek(launch_fd, 0, os.SEEK_SET)
-        fresh = Fresh(launch_fd, lane.result, self._life.fileno(), begin.lane)
+        fresh = Fresh(launch_fd, lane.result, self._life.fileno(), begin.lane, own_limit_mb or 0)
         for fd in fresh[:3]:
             os.set_inheritable(fd, True)
         environ = dict(os.environ)
-        environ.update(given.variables(begin.given, environ))
+        environ.update(variables(begin.given, environ))
         environ[self._attempt_variable] = ",".join(map(str, fresh))
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
@@ -257,7 +280,7 @@ class Keeper:
             _signal_group(kill.pid, kill.signal)
 
     def _reap(self) -> None:
-        ended = []
+        ended: list[Ended] = []
         while True:
             try:
                 # Not yet reaped, so that its process group id cannot have a new owner.
@@ -273,20 +296,45 @@ class Keeper:
             _pid, status, counted = os.wait4(pid, 0)
             self._orphans.discard(pid)
             if running is not None:
-                usage = usage_of(counted, None if running.fresh else self._inherited)
-                ended.append((running.lane, pid, status, usage))
+                ended.append(self._ended(running, pid, status, counted))
         if not ended:
             return
-        now = time.time()
         messages: list[FromKeeper] = [*self._take_begun()]
-        strangers = children_of(os.getpid()) - self._running.keys() - {e[1] for e in ended}
+        strangers = children_of(os.getpid()) - self._running.keys() - {one.pid for one in ended}
         is_shared = bool(strangers - self._orphans)
         self._orphans |= strangers
-        for lane, pid, status, usage in ended:
+        for one in ended:
             if is_shared:
-                self._forget(lane)
-            messages.append(Ended(lane, pid, now, status, usage, is_shared))
+                self._forget(one.lane)
+            messages.append(replace(one, is_shared=is_shared))
         self._channel.send(*messages)
+
+    def _ended(
+        self, running: _Running, pid: int, status: int, counted: resource.struct_rusage
+    ) -> Ended:
+        usage = usage_of(counted, None if running.fresh else self._inherited)
+        limit_mb, group, oom_kills = running.given.memory_mb, running.group, None
+        if limit_mb is not None:
+            usage = replace(usage, memory_limit_mb=limit_mb)
+        if group is not None:
+            oom_kills = group.oom_kills()
+            usage = usage_in_group(usage, group, oom_kills)
+            self._hold.end(group)
+        return Ended(running.lane, pid, time.time(), status, usage, False, oom_kills)
+
+    def _end_exceeding(self) -> int | None:
+        """End attempts of which the kernel has killed a part: what is left may wait for it for
+        ever. Returns after how many ms to look again."""
+        limited = [(pid, one.group) for pid, one in self._running.items() if one.group is not None]
+        if not limited:
+            return None
+        if time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + _LOOK_MS / 1000
+            for pid, group in limited:
+                if group.oom_kills():
+                    _signal_group(pid, signal.SIGKILL)
+                    group.kill()
+        return _LOOK_MS
 
     def _forget(self, lane: int) -> None:
         """An orphan may hold this lane's pipes: the driver retires it and opens another."""

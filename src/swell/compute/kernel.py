@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+_MIB = 1 << 20
+_LEAST_DATA = 4 * _MIB
 
 
 def adopt_orphans() -> None:
@@ -39,6 +41,40 @@ def children_of(pid: int) -> set[int]:
             return {int(child) for child in listing.read().split()}
     except OSError:
         return set()
+
+
+def start_time_of(pid: int) -> str:
+    """When the process began, in the kernel's own count; "" where there is none. With the pid
+    it names a process for as long as the machine runs (proc(5), stat, field 22)."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[19].decode()
+    except OSError:
+        return ""
+
+
+def limit_own_data(limit_mb: int) -> None:
+    """Let this process hold ``limit_mb`` MB in all: what it asks for beyond fails, in Python by
+    MemoryError.
+
+    For where no control group can be made. The limit (RLIMIT_DATA) holds for each process that
+    it starts by itself, and counts what is asked for, touched or not; so what has been asked
+    for before and is not held does not count.
+    """
+    import resource
+
+    fields = {}
+    with open("/proc/self/status", encoding="ascii", errors="replace") as lines:
+        for line in lines:
+            name, _, value = line.partition(":")
+            if name in ("VmData", "RssAnon"):
+                fields[name] = int(value.split()[0]) * 1024
+    left = max(_LEAST_DATA, limit_mb * _MIB - fields["RssAnon"])
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    soft = fields["VmData"] + left
+    if hard != resource.RLIM_INFINITY:
+        soft = min(soft, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
 def kill_and_reap(pids: Collection[int]) -> None:

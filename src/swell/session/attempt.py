@@ -10,6 +10,7 @@ import msgspec
 
 from swell.authoring.flow import Flow
 from swell.compute.keeper import Fresh, write_result
+from swell.compute.kernel import limit_own_data
 from swell.compute.life import LifeTable
 from swell.errors import InternalError
 from swell.model.job import Launch, RunContext
@@ -61,6 +62,8 @@ def run_fresh_attempt(flow_class: type[Flow], settings: Settings) -> None:
     store = TaskStore(_datastores(context, settings), context.script)
     runner = attempt_runner(force, context, store, settings)
     life = LifeTable(fresh.life_fd)
+    if fresh.own_limit_mb:
+        limit_own_data(fresh.own_limit_mb)
     result = runner.run(decode_launch(launch_bytes), lambda: life.mark(fresh.lane, time.time()))
     write_result(fresh.result_fd, encode(result))
 
@@ -87,7 +90,7 @@ def _fresh(settings: Settings) -> Fresh:
         return Fresh(*map(int, (settings.attempt or "").split(",")))
     except (TypeError, ValueError):
         raise InternalError(
-            f"A task was started with {settings.attempt!r} instead of its four numbers."
+            f"A task was started with {settings.attempt!r} instead of its numbers."
         ) from None
 
 

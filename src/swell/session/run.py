@@ -12,6 +12,7 @@ from swell.compute.channel import SetUp
 from swell.compute.isolation import Isolation, choose_isolation
 from swell.compute.local import KeeperLink, LocalBackend
 from swell.compute.machine import machine_resources
+from swell.compute.memory_groups import open_memory_groups
 from swell.compute.process_facts import inspect_process
 from swell.decorators.resources import too_large_for
 from swell.errors import UsageError
@@ -73,7 +74,9 @@ class _Session:
         self._stores = stores
         self._isolation = isolation
         self._remote = self._open_remote()
-        flow.settle_plans(with_reach(flow.plans, self._remote, is_enforced_here=False))
+        flow.settle_plans(
+            with_reach(flow.plans, self._remote, is_enforced_here=self._order.enforces_memory)
+        )
 
     def run(self, link: KeeperLink) -> RunResult:
         """Make the run or take it over, drive it, and leave nothing behind."""
@@ -123,6 +126,8 @@ class _Session:
             self._tell(f"Tasks start in fresh interpreters: {self._isolation.why}.")
         if self._isolation.risk:
             self._tell(f"Forking may go wrong: {self._isolation.risk}.", is_warning=True)
+        if self._order.enforces_memory:
+            self._tell_how_memory_is_held()
         machine = machine_resources()
         for plan in self._flow.plans.values():
             for warning in plan.warnings:
@@ -136,6 +141,18 @@ class _Session:
                     "if it fails, it needs a larger machine.",
                     is_warning=True,
                 )
+
+    def _tell_how_memory_is_held(self) -> None:
+        groups = open_memory_groups()
+        if groups is not None:
+            groups.close()
+            return
+        self._tell(
+            "No control group can be made here, so memory is enforced for each process of a task "
+            "by itself, and what it asks for counts, used or not. Where systemd is, "
+            "'systemd-run --user --scope -p Delegate=yes python …' gives a group to make them in.",
+            is_warning=True,
+        )
 
     def _tell(self, text: str, *, is_warning: bool = False) -> None:
         self._observer.notice(Told(time.time(), text, is_warning))
@@ -163,6 +180,7 @@ class _Session:
             output.take,
             fresh=self._isolation.kind == "fresh",
             open_cold_keeper=open_cold_keeper,
+            enforces_memory=self._order.enforces_memory,
         )
         backends: dict[str, Backend] = {LOCAL_BACKEND: backend}
         if self._remote is not None:

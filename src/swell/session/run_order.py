@@ -21,7 +21,8 @@ class RunOrder(msgspec.Struct, frozen=True):
     ``parameters`` are values by attribute name; ignored where ``resumes`` is set.
     ``max_log_mb`` holds per stream and attempt. ``namespace`` is for client calls in
     tasks: None is the user's own, "" is all. ``attaches_to`` is the number of a run to go on
-    with; ``leaves`` lets the driver leave as soon as all that runs goes on elsewhere.
+    with; with ``enforces_memory`` a task on this machine that takes more memory than it
+    declared is ended; ``leaves`` lets the driver leave as soon as all that runs goes on elsewhere.
     """
 
     parameters: dict[str, Any] = {}
@@ -43,6 +44,7 @@ class RunOrder(msgspec.Struct, frozen=True):
     environment: str = "local"
     attaches_to: str | None = None
     leaves: bool = False
+    enforces_memory: bool = False
 
 
 class RunResult(msgspec.Struct, frozen=True):
