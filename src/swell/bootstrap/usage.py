@@ -23,10 +23,17 @@ class MemoryGroup:
                 self._folders = [root + path.rstrip("/"), root]
                 self._is_v2 = True
 
+    def counters(self) -> list[str]:
+        """Paths of the file that counts kills, the group's own first."""
+        return [f"{folder}/{self._counter}" for folder in self._folders]
+
+    @property
+    def _counter(self) -> str:
+        return "memory.events" if self._is_v2 else "memory.oom_control"
+
     def oom_kills(self) -> int | None:
         """How many processes the kernel has killed in the group for its memory."""
-        name = "memory.events" if self._is_v2 else "memory.oom_control"
-        for line in (self._read(name) or "").splitlines():
+        for line in (self._read(self._counter) or "").splitlines():
             if line.startswith("oom_kill "):
                 return int(line.split()[1])
         return None

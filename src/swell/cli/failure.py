@@ -130,6 +130,8 @@ def _group_lines(group: Sequence[TaskFailed], story: Story, paint: Paint) -> lis
         lines += [f"    {line}" for line in _shortened(traceback)]
     else:
         lines += [f"    {line}" for line in failure.outcome.message.strip().splitlines()[1:]]
+    if failure.outcome.remedy:
+        lines.append(f"  {failure.outcome.remedy}")
     if story.last_lines:
         lines.append(paint.dim("  Last lines it printed:"))
         lines += [f"    {line}" for line in story.last_lines]

@@ -19,6 +19,8 @@ def failure_words(outcome: Outcome) -> str:
     if outcome.cause is Cause.USER_ERROR and message:
         return message
     cause = outcome.cause.value.replace("_", " ")
+    if message.lower().startswith(cause):
+        return message
     return f"{cause}: {message}" if message else cause
 
 

@@ -25,6 +25,7 @@ from swell.compute.kernel import (
 )
 from swell.compute.lanes import Chunk, DriverLane, open_lane
 from swell.compute.life import LifeTable
+from swell.compute.oom_watch import OomCounter, is_oom_victim
 from swell.compute.output import OutputSink, TaskOutput
 from swell.errors import ComputeError
 from swell.model.cause import Evidence
@@ -41,6 +42,8 @@ CANCEL_GRACE_S = 5.0
 NO_SIGN_OF_LIFE_S = 5.0
 """A forked attempt that has not reached its step by then hangs, and is run afresh."""
 _TICK_MS = 200
+_CLOCKS_APART_S = 5.0
+"""The kernel stamps its log by a clock of its own."""
 
 
 class KeeperLink(msgspec.Struct):
@@ -62,13 +65,16 @@ class _Flight(msgspec.Struct):
     pid: int | None = None
     ended_by: str | None = None
     kill_at: float | None = None
+    begun_s: float = 0.0
+    oom_kills: int | None = None
 
 
 class LocalBackend:
     """Runs each attempt as a process of its own on this machine.
 
     ``open_cold_keeper`` replaces a keeper that was lost; it starts fresh interpreters
-    only. ``fresh`` is why all attempts get one from the start; None to fork.
+    only. ``fresh`` is why all attempts get one from the start; None to fork. With
+    ``enforces_memory`` an attempt that takes more memory than it declared is ended.
     """
 
     def __init__(
@@ -79,6 +85,7 @@ class LocalBackend:
         *,
         fresh: bool,
         open_cold_keeper: Callable[[], KeeperLink],
+        enforces_memory: bool = False,
         clock: Clock = time.time,
     ) -> None:
         self._keeper = keeper
@@ -86,6 +93,9 @@ class LocalBackend:
         self._sink = sink
         self._fresh = fresh
         self._open_cold_keeper = open_cold_keeper
+        self._enforces_memory = enforces_memory
+        self._oom_counter = OomCounter()
+        self._oom_kills = self._oom_counter.count()
         self._clock = clock
         self._channel = driver_end(keeper.control)
         self._lock = threading.Lock()
@@ -131,10 +141,15 @@ class LocalBackend:
         now = self._clock()
         with self._lock:
             self._flights[lane.number] = _Flight(
-                launch=launch, lane=lane, begun_at=now, fresh=fresh
+                launch=launch,
+                lane=lane,
+                begun_at=now,
+                fresh=fresh,
+                begun_s=time.monotonic(),
+                oom_kills=self._oom_kills,
             )
             self._lane_of[launch.job] = lane.number
-        given = given_to(launch, enforces_memory=False)
+        given = given_to(launch, enforces_memory=self._enforces_memory)
         self._post(Begin(lane.number, encode(launch), fresh, given))
 
     def _free_lane(self) -> DriverLane | None:
@@ -188,6 +203,7 @@ class LocalBackend:
         for flight in self._flights.values():
             flight.lane.close()
         self._keeper.life.close()
+        self._oom_counter.close()
         os.close(self._waker_read)
         os.close(self._waker_write)
 
@@ -235,6 +251,7 @@ class LocalBackend:
             if self._clock() >= next_tick:
                 next_tick = self._clock() + _TICK_MS / 1000
                 self._check_times()
+                self._oom_kills = self._oom_counter.count()
 
     def _read_output(self, fd: int) -> None:
         lane = self._lane_of_fd.get(fd)
@@ -287,7 +304,7 @@ class LocalBackend:
         if flight.ended_by == "no sign of life":
             self._begin(flight.launch, fresh=True)
             return None
-        evidence = _evidence_of(ended, flight.ended_by)
+        evidence = self._evidence_of(ended, flight)
         return JobUpdate(
             job,
             JobState.EXITED,
@@ -296,6 +313,26 @@ class LocalBackend:
             result=result,
             evidence=evidence,
             usage=ended.usage,
+        )
+
+    def _evidence_of(self, ended: Ended, flight: _Flight) -> Evidence:
+        status = ended.status
+        number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+        before = flight.oom_kills
+        self._oom_kills = now = self._oom_counter.count()
+        was_victim = None
+        if number == signal.SIGKILL and flight.ended_by is None and not ended.oom_kills:
+            was_victim = is_oom_victim(ended.pid, flight.begun_s - _CLOCKS_APART_S)
+        return Evidence(
+            exit_code=os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
+            signal=number,
+            ended_by=flight.ended_by,
+            oom_kills=ended.oom_kills,
+            oom_kills_around=None if before is None or now is None else now - before,
+            was_oom_victim=was_victim,
+            memory_limit_mb=ended.usage.memory_limit_mb,
+            peak_memory_mb=ended.usage.peak_memory_mb,
+            time_limit_s=flight.launch.timeout_s,
         )
 
     def _flush(self, flight: _Flight, chunks: list[Chunk], now: float) -> None:
@@ -362,17 +399,6 @@ class LocalBackend:
                 for flight in lost
             ]
         )
-
-
-def _evidence_of(ended: Ended, ended_by: str | None) -> Evidence:
-    number = os.WTERMSIG(ended.status) if os.WIFSIGNALED(ended.status) else None
-    code = os.WEXITSTATUS(ended.status) if os.WIFEXITED(ended.status) else None
-    return Evidence(
-        exit_code=code,
-        signal=number,
-        ended_by=ended_by,
-        peak_memory_mb=ended.usage.peak_memory_mb,
-    )
 
 
 def _lost(launch: Launch, at: float, reason: str) -> JobUpdate:

@@ -13,7 +13,7 @@ from typing import Protocol
 import msgspec
 
 from swell.errors import SwellError
-from swell.model.cause import Evidence, find_cause
+from swell.model.cause import Evidence
 from swell.model.facts import (
     MEMORY_FACT,
     AttemptEnded,
@@ -25,6 +25,7 @@ from swell.model.graph import Graph
 from swell.model.ids import JobId, RunId
 from swell.model.job import JobState, JobUpdate
 from swell.model.record import AttemptResult, Outcome, Usage
+from swell.model.verdict import judge
 from swell.model.wire import EMPTY_RECORD, decode_result
 from swell.scheduler.events import (
     AdoptTasks,
@@ -317,7 +318,12 @@ class RunLoop:
             return None
         began_at = self._begun_at.pop(update.job, update.at)
         result = decode_result(update.result) if update.result is not None else None
-        outcome = result.outcome if result is not None else _outcome_of(update, began_at)
+        outcome = judge(
+            result.outcome if result is not None else None,
+            update.evidence or Evidence(),
+            began_at=began_at,
+            ended_at=update.at,
+        )
         record = bytes(result.record) if result is not None else EMPTY_RECORD
         if outcome.ok:
             self._launching.ended(start, record, outcome.transition)
@@ -428,15 +434,3 @@ def _metadata_of(start: Start, result: AttemptResult | None) -> dict[str, tuple[
     if start.memory_mb is None:
         return noted
     return {**noted, MEMORY_FACT: (MEMORY_FACT, str(start.memory_mb))}
-
-
-def _outcome_of(update: JobUpdate, began_at: float) -> Outcome:
-    """For an attempt that left none: what the evidence says."""
-    finding = find_cause(update.evidence or Evidence())
-    return Outcome(
-        ok=False,
-        cause=finding.cause,
-        message=finding.sentence,
-        started_at=began_at,
-        ended_at=update.at,
-    )
