@@ -245,6 +245,8 @@ def _perform(
     as_json = bool(_own(options, top_params(ctx), "json"))
     observer = _observer(ctx, settings, again, as_json=as_json)
     result = run_flow(flow, order, observer, settings)
+    if result.end.left:
+        say_error(f"Go on:   {again.attach(result.run.id.number)}")
     if result.end.store_error is not None:
         raise result.end.store_error
     return _exit_code(flow.at_hand, result, again)
@@ -253,8 +255,6 @@ def _perform(
 def _exit_code(at_hand: FlowAtHand, result: RunResult, again: Again) -> int:
     import signal
 
-    if result.end.left:
-        say_error(f"Go on:   {again.attach(result.run.id.number)}")
     if result.end.ok:
         return EXIT_OK
     from swell.cli.failure import report_failure

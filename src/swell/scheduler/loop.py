@@ -81,7 +81,14 @@ class TaskLog(Protocol):
         ...
 
 
-Arrival = JobUpdate | Written | WriteFailed | Interrupted | LeftAlone
+class OutOfTouch(msgspec.Struct, frozen=True):
+    """What runs elsewhere cannot be watched any more, because of ``error``: it is left alone."""
+
+    at: float
+    error: SwellError
+
+
+Arrival = JobUpdate | Written | WriteFailed | Interrupted | LeftAlone | OutOfTouch
 """What may come into the deciding thread."""
 
 
@@ -96,7 +103,7 @@ class Inbox:
         for update in updates:
             self._queue.put(update)
 
-    def put(self, item: Written | WriteFailed | Interrupted | LeftAlone) -> None:
+    def put(self, item: Written | WriteFailed | Interrupted | LeftAlone | OutOfTouch) -> None:
         """For the fact writer and for whoever interrupts."""
         self._queue.put(item)
 
@@ -297,6 +304,10 @@ class RunLoop:
                 case LeftAlone():
                     self._left_alone = True
                     events.append(item)
+                case OutOfTouch():
+                    self._store_error = item.error
+                    self._left_alone = True
+                    events.append(LeftAlone(item.at))
                 case Interrupted():
                     events.append(item)
         return events

@@ -21,7 +21,7 @@ from swell.compute.remote.backend import RemoteBackend, RemoteSettings
 from swell.compute.remote.submitting import Prepared
 from swell.datastore.bring import Bringer, keys_of_launches
 from swell.datastore.object_access import access_from as store_access_from
-from swell.errors import UsageError
+from swell.errors import SwellError, UsageError
 from swell.model.ids import JobId, RunId
 from swell.model.job import Inputs, Launch, RunContext, StepPlan
 from swell.model.remote import Manifest, Package, RunKeys, encode_manifest
@@ -105,9 +105,15 @@ class Remote:
         return self.jobs.most_memory_mb(plan)
 
     def backend(
-        self, run: RunId, store_id: str, context: RunContext, data: Datastores, sink: OutputSink
+        self,
+        run: RunId,
+        store_id: str,
+        context: RunContext,
+        data: Datastores,
+        sink: OutputSink,
+        leave: Callable[[SwellError], None],
     ) -> RemoteBackend:
-        """What submits attempts of ``run`` and hears of them."""
+        """What submits attempts of ``run`` and hears of them, or says to ``leave`` why not."""
         # Now, not when the first step goes out: what the run began with is what it runs.
         code = code_package(self._flow.at_hand, self._order.package_suffixes)
         preparation = _Preparation(self, run, store_id, context, data, code)
@@ -123,7 +129,10 @@ class Remote:
                 max_workers=self._order.max_workers,
                 poll_s=_seconds(self._settings.remote_poll_s, "SWELL_REMOTE_POLL_S"),
                 lease_s=_seconds(self._settings.lease_s, "SWELL_LEASE_S"),
+                # Attempts give up on a driver then: so does it on them.
+                patience_s=_seconds(self._settings.lease_s, "SWELL_LEASE_S"),
             ),
+            leave=leave,
         )
 
     # --- for the preparation ---------------------------------------------------

@@ -17,7 +17,7 @@ from swell.compute.process_facts import inspect_process
 from swell.decorators.resources import too_large_for
 from swell.errors import UsageError
 from swell.model.wire import encode
-from swell.scheduler.loop import Inbox, RunLoop
+from swell.scheduler.loop import Inbox, OutOfTouch, RunLoop
 from swell.scheduler.observe import Observer, RunBegan, Told
 from swell.seams.backend import Backend
 from swell.session.beginning import Beginning, Begun, give_up
@@ -186,7 +186,12 @@ class _Session:
         if self._remote is not None:
             sink = skipping_what_is_stored(output.take, folder) if begun.takes_over else output.take
             away = self._remote.backend(
-                fact.id, metastore.store_id, context, self._stores.data, sink
+                fact.id,
+                metastore.store_id,
+                context,
+                self._stores.data,
+                sink,
+                lambda why: inbox.put(OutOfTouch(time.time(), why)),
             )
             away.adopt(begun.intents)
             backends[self._remote.name] = away

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from swell.errors import MetadataError
+from swell.errors import ComputeError, MetadataError
 from swell.model.cause import Cause, Evidence
 from swell.model.facts import Fact, RunStatus
 from swell.model.ids import JobId
 from swell.model.job import JobState, JobUpdate, Launch, StepPlan
 from swell.model.record import Outcome, Record
 from swell.scheduler.events import Interrupted
+from swell.scheduler.loop import OutOfTouch
 from swell.scheduler.observe import (
     ChildrenOpened,
     RunFinished,
@@ -245,3 +246,24 @@ def test_an_update_on_a_job_nobody_waits_for_is_ignored(stage: Make) -> None:
     run.inbox.put_updates([JobUpdate(JobId("99", 0), JobState.EXITED, run.clock.now)])
 
     assert run.drive().ok
+
+
+def test_what_nobody_can_watch_any_more_is_left_alone_and_said_why(stage: Make) -> None:
+    why = ComputeError("The engine does not answer.")
+    detached = []
+
+    def loses_touch(launch: Launch) -> Answer | None:
+        if launch.step != "s0":
+            return run.ends_well(launch)
+        run.inbox.put(OutOfTouch(1.0, why))
+        return None
+
+    run = stage(Step(), Step(), answer=loses_touch)
+    run.backend.detach = lambda: detached.append(True)
+
+    end = run.drive()
+
+    assert (end.ok, end.left, end.store_error) == (False, 1, why)
+    assert detached == [True]
+    assert run.backend.cancelled == []
+    assert run.store.run(run.run).status is RunStatus.DETACHED

@@ -10,12 +10,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import msgspec
 
 from swell.compute.output import OutputSink, TaskOutput
+from swell.compute.remote.contact import Contact
 from swell.compute.remote.flights import Flight, Flights, Member
 from swell.compute.remote.gathering import Gathering
 from swell.compute.remote.last_lines import LastLines
 from swell.compute.remote.lease import Lease
 from swell.compute.remote.pace import Pace
 from swell.compute.remote.postbox import Postbox
+from swell.compute.remote.results import engine_cause, went_well, with_facts
 from swell.compute.remote.submitting import Preparation, Submitter
 from swell.errors import SwellError
 from swell.model.cause import Cause, Evidence
@@ -38,12 +40,14 @@ Say = Callable[[str], None]
 class RemoteSettings(msgspec.Struct, frozen=True):
     """``poll_s`` is the shortest wait between two looks at the store, ``lease_s`` how long
     attempts go on without a sign of life of their driver, ``word_grace_s`` how long the last
-    word of a job may be on its way when it has ended for the engine."""
+    word of a job may be on its way when it has ended for the engine. The driver leaves the run
+    when a store or an engine has not answered for ``patience_s``."""
 
     max_workers: int = 16
     poll_s: float = 1.0
     lease_s: float = 600.0
     word_grace_s: float = 20.0
+    patience_s: float = 600.0
 
 
 class _Submit(msgspec.Struct, frozen=True):
@@ -67,7 +71,8 @@ class RemoteBackend:
     """Runs attempts by ``jobs``, a batch system, and hears of them through ``storage``.
 
     ``preparation`` makes what attempts of a step need (in this backend's thread, once a step);
-    ``say`` tells the user a sentence.
+    ``say`` tells the user a sentence. ``leave`` is told, from that thread, why nothing more can
+    be done: whoever decides detaches then.
     """
 
     def __init__(
@@ -81,8 +86,13 @@ class RemoteBackend:
         say: Say,
         settings: RemoteSettings,
         clock: Clock = time.time,
+        *,
+        leave: Callable[[SwellError], None] = lambda why: None,
     ) -> None:
         self._jobs = jobs
+        self._leave = leave
+        self._is_left = False
+        self._contact = Contact(settings.patience_s)
         self._plans = plans
         self._sink = sink
         self._say = say
@@ -156,7 +166,7 @@ class RemoteBackend:
         finally:
             self._postbox.close()
             self._submitter.close()
-            self._lease.close()
+            self._lease.close(1.0 if self._contact.is_silent("store") else None)
             self._jobs.close()
 
     def _fail(self, reason: str) -> None:
@@ -179,23 +189,36 @@ class RemoteBackend:
     def _turn(self) -> None:
         """One round: submit what is due, then look where it is time to."""
         now = self._clock()
+        if self._is_left:
+            return
         for launches in self._gathering.due(self._flights.in_flight(), now):
             self._submit(launches)
         if not self._flights:
             return
+        if now >= self._store_pace.next_at and not self._tried("store", self._hear, now):
+            return
+        if now >= self._engine_pace.next_at and not self._tried("engine", self._look, now):
+            return
+        if now >= self._ask_at:
+            self._tried("engine", self._ask_why, now)
+
+    def _tried(self, who: str, look: Callable[[float], None], now: float) -> bool:
+        """Whether ``who`` answered; where that may pass, it is told and tried again later."""
         try:
-            if now >= self._store_pace.next_at:
-                self._hear(now)
-            if now >= self._engine_pace.next_at:
-                self._look(now)
-            if now >= self._ask_at:
-                self._ask_why(now)
+            look(now)
         except SwellError as error:
             if not error.retryable:
                 raise
             self._tell(str(error))
             self._store_pace.looked(now, found=False)
             self._engine_pace.looked(now, found=False)
+            why = self._contact.failed(who, error, self._clock())
+            if why is not None and self._close is None:
+                self._is_left = True
+                self._leave(why)
+            return False
+        self._contact.answered(who)
+        return True
 
     def _take_messages(self) -> None:
         try:
@@ -207,6 +230,8 @@ class RemoteBackend:
             return
 
     def _patience_s(self) -> float:
+        if self._is_left:
+            return 3600.0
         times = [due] if (due := self._gathering.next_due()) is not None else []
         if self._flights:
             times += [self._store_pace.next_at, self._engine_pace.next_at, self._ask_at]
@@ -332,7 +357,7 @@ class RemoteBackend:
             self._store_pace.hurry(now)
             return []
         is_cancelled = member.place in member.flight.cancelled
-        if note.ended_by == "stop" and not is_cancelled and not _went_well(ended.result):
+        if note.ended_by == "stop" and not is_cancelled and not went_well(ended.result):
             # Only the engine knows why it stopped the attempt: its word follows. What the flow
             # made of SIGTERM, an exception maybe, would look like a failure of its own.
             member.flight.stopped.add(member.place)
@@ -347,7 +372,7 @@ class RemoteBackend:
                 member.launch.job,
                 JobState.EXITED,
                 note.ended_at or now,
-                result=_with_facts(ended),
+                result=with_facts(ended),
                 evidence=evidence,
                 usage=note.usage(),
             )
@@ -386,7 +411,7 @@ class RemoteBackend:
             or (index not in flight.begun and index in flight.cancelled)
             # What was killed from outside had its time to speak, and the store was looked
             # at after the engine said that it has ended.
-            or _engine_cause(told) in (Cause.CANCELLED, Cause.DRIVER_LOST)
+            or engine_cause(told) in (Cause.CANCELLED, Cause.DRIVER_LOST)
             # A machine that is gone says nothing more.
             or (told.evidence is not None and told.evidence.host_lost)
         }
@@ -448,11 +473,12 @@ class RemoteBackend:
     def _finish(self, how: _Close) -> None:
         """End what is left, or leave it alone."""
         if how.detach:
-            for launches in self._gathering.rest():
+            for launches in () if self._is_left else self._gathering.rest():
                 self._submit(launches)
-            if self._leased:
+            if self._leased and not (self._is_left and self._contact.is_silent("store")):
                 self._lease.detach()
             return
+        self._is_left = False
         self._cancel_now(self._flights.jobs(), "its driver ends")
         deadline = self._clock() + _CLOSE_S
         while self._flights and self._clock() < deadline:
@@ -468,24 +494,3 @@ class RemoteBackend:
         now = self._clock()
         if jobs:
             self._report([JobUpdate(job, JobState.EXITED, now, evidence=evidence) for job in jobs])
-
-
-def _engine_cause(told: MemberUpdate) -> Cause | None:
-    return None if told.evidence is None else told.evidence.engine_cause
-
-
-def _went_well(result: bytes | None) -> bool:
-    from swell.model.wire import decode_result
-
-    return result is not None and decode_result(result).outcome.ok
-
-
-def _with_facts(ended: Ended) -> bytes | None:
-    """The result with what only the supervisor knows of the place it ran at."""
-    if ended.result is None or not ended.note.facts:
-        return ended.result
-    from swell.model.wire import decode_result, encode
-
-    result = decode_result(ended.result)
-    facts = {name: (name, value) for name, value in ended.note.facts.items()}
-    return encode(msgspec.structs.replace(result, metadata={**facts, **result.metadata}))

@@ -35,11 +35,12 @@ class Lease:
         self._write(DRIVER)
         self._thread.start()
 
-    def close(self) -> None:
-        """Stop beating; attempts that are left end when the lease has run out."""
+    def close(self, limit_s: float | None = None) -> None:
+        """Stop beating; attempts that are left end when the lease has run out. A beat that is
+        on its way is waited for, at most ``limit_s``."""
         self._over.set()
         if self._thread.ident is not None:
-            self._thread.join()
+            self._thread.join(limit_s)
 
     def detach(self) -> None:
         """Stop beating, and let attempts go on by themselves."""

@@ -12,7 +12,7 @@ import msgspec
 from swell.compute.output import TaskOutput
 from swell.compute.remote.backend import RemoteBackend, RemoteSettings
 from swell.compute.remote.submitting import Prepared
-from swell.errors import ComputeError
+from swell.errors import ComputeError, SwellError
 from swell.model.ids import JobId
 from swell.model.job import Inputs, JobState, JobUpdate, Launch, StepPlan
 from swell.model.record import AttemptResult, Outcome
@@ -118,6 +118,7 @@ class Watched:
         self.updates: list[JobUpdate] = []
         self.outputs: list[TaskOutput] = []
         self.said: list[str] = []
+        self.left: list[SwellError] = []
         self._heard = threading.Condition()
         self.backend = RemoteBackend(
             self.queue,
@@ -128,6 +129,7 @@ class Watched:
             self.outputs.append,
             self.said.append,
             RemoteSettings(**{"poll_s": 0.01, "word_grace_s": 0.0, **settings}),
+            leave=self.left.append,
         )
         self.backend.start(self._take)
 

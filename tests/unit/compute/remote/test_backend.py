@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from swell.errors import ComputeError
+from swell.errors import ComputeError, StoreError
 from swell.model.cause import Cause, Evidence, find_cause
 from swell.model.ids import JobId
 from swell.model.job import Inputs, Intent, JobState
@@ -298,3 +298,50 @@ def test_an_attempt_whose_flow_was_never_started_says_why(watched):
     run.tell_end("swell-work-2-0-1", started_at=None, **note)
     (update,) = run.wait_for_ends(1).values()
     assert find_cause(update.evidence).cause is Cause.ENVIRONMENT
+
+
+@pytest.mark.parametrize("how", ["detach", "close"])
+def test_an_engine_that_stays_silent_is_left_with_its_jobs(watched, how):
+    run = watched(patience_s=0.0)
+    run.backend.submit([launch(2)])
+    run.wait_for_submissions(1)
+    run.queue.told.append(
+        ComputeError("AWS Batch at http://x does not answer.", remedy="Look.", retryable=True)
+    )
+    run.wait_for(lambda: bool(run.left))
+    run.queue.told.clear()
+    if how == "detach":
+        run.backend.submit([launch(3)])
+    getattr(run.backend, how)()
+    (why,) = run.left
+    assert why.message.startswith("AWS Batch at http://x does not answer. So it went for")
+    assert why.remedy == "Look. When it answers again, go on with 'attach'."
+    assert not why.retryable
+    assert len(run.queue.taken) == 1
+    assert (run.ended() == {}) is (how == "detach")
+    beats = [bytes(run.storage.read(entry.key)) for entry in run.storage.list(KEYS.lease)]
+    assert beats == ([b"driver", b"detached"] if how == "detach" else [b"driver"])
+
+
+class OutOfReach(StoreError):
+    """A store that may answer later."""
+
+    retryable = True
+
+
+def test_a_store_that_stays_silent_is_not_asked_for_a_last_word(watched):
+    run = watched(patience_s=0.0)
+    run.backend.submit([launch(2)])
+    run.wait_for_submissions(1)
+
+    def list_nothing(prefix, after=""):
+        raise OutOfReach("s3://b cannot be reached.")
+
+    written = {entry.key for entry in run.storage.list(KEYS.lease)}
+    run.storage.list = list_nothing
+    run.wait_for(lambda: bool(run.left))
+    run.backend.detach()
+    del run.storage.list
+    assert {entry.key for entry in run.storage.list(KEYS.lease)} == written
+    assert run.ended() == {}
+    assert "s3://b cannot be reached." in run.left[0].message
