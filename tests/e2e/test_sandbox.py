@@ -145,6 +145,27 @@ def test_up_a_second_time_says_that_it_is_up(terminal):
     assert "python flow.py --profile sandbox run --with batch" in said
 
 
+def test_a_runner_that_does_not_exist_or_is_not_the_one_that_runs_is_refused(terminal):
+    said = terminal.swell("sandbox", "up", "--runner", "lxc", code=2)
+    assert "'lxc' is nothing that runs" in said
+    assert "auto, process, podman, docker" in said
+    said = terminal.swell("sandbox", "up", "--runner", "podman", code=1)
+    assert "its runner is process, not podman" in said
+    assert "swell sandbox down" in said
+
+
+def test_an_engine_that_was_asked_for_and_does_not_work_is_told_and_nothing_is_left(fresh):
+    # A program of the name that is no engine.
+    (fresh.folder / "bin").mkdir()
+    (fresh.folder / "bin" / "docker").symlink_to("/bin/false")
+    path = f"{fresh.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    command = (sys.executable, "-c", _SWELL, "sandbox", "up", "--runner", "docker")
+    said = fresh.type(*command, code=1, PATH=path)
+    assert "Jobs cannot run in containers of docker: its program does not run." in said
+    assert "--runner process" in said
+    assert processes_of(fresh.state.path) == []
+
+
 def test_a_job_runs_its_log_is_read_and_the_status_counts_it(terminal):
     batch, logs = terminal.client("batch"), terminal.client("logs")
     batch.register_job_definition(

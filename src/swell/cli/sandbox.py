@@ -136,7 +136,9 @@ def _up(ctx: click.Context, /, **options: Any) -> None:
     looking = looking_of(ctx)
     folder = _folder(ctx)
     running = folder.running()
+    wanted = _wanted(ctx, folder.path, options)
     if running is not None:
+        _check_runner(running, options["runner"])
         looking.print(["The sandbox is up already.", *_facts(running)])
     else:
         if folder.holder() is not None:
@@ -145,7 +147,7 @@ def _up(ctx: click.Context, /, **options: Any) -> None:
                 remedy="Look in a moment: swell sandbox status.",
             )
         looking.say("Starting AWS Batch, S3 and CloudWatch Logs on this machine …")
-        running = start(_wanted(ctx, folder.path, options)).running
+        running = start(wanted).running
         looking.print(["The sandbox is up.", *_facts(running)])
     looking.say("\nRun a flow in it:   python flow.py --profile sandbox run --with batch")
     looking.say("End it:             swell sandbox down")
@@ -264,6 +266,14 @@ def _wanted(ctx: click.Context, folder: Path, options: dict[str, Any]) -> Wanted
             remedy=f"Give --runner or SWELL_SANDBOX_RUNNER one of: {', '.join(RUNNERS)}.",
         )
     return Wanted(**{"folder": str(folder), "home": str(home), **options, "runner": runner})
+
+
+def _check_runner(running: Running, asked: str | None) -> None:
+    if asked not in (None, "auto", running.runner):
+        raise CommandException(
+            f"The sandbox is up already, and its runner is {running.runner}, not {asked}.",
+            remedy=f"Start it anew: swell sandbox down; swell sandbox up --runner {asked}.",
+        )
 
 
 def _facts(running: Running) -> list[str]:

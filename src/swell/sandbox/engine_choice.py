@@ -86,8 +86,9 @@ def choose(
         return Choice(engine, f"{engine.name} {engine.version}; the first took {took:.1f} s here")
     if wanted == AUTO:
         return Choice(None, f"no containers: {'; '.join(reasons)}")
+    end = "" if reasons[0].endswith((".", "?", "!")) else "."
     raise ComputeError(
-        f"Jobs cannot run in containers of {reasons[0]}.",
+        f"Jobs cannot run in containers of {reasons[0]}{end}",
         remedy="Mend that, or let jobs be processes: swell sandbox up --runner process.",
     )
 
