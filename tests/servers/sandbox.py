@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from swell.errors import UsageError
 from swell.sandbox.launching import Started, ask, start
@@ -41,9 +42,13 @@ class Unavailable(Exception):
     """No sandbox can be had here; says why."""
 
 
-def _started(folder: Path) -> Started:
+def _started(folder: Path, runner: str = "process", vcpus: int = VCPUS) -> Started:
     wanted = Wanted(
-        folder=str(folder), home=str(folder / "home"), vcpus=VCPUS, ends_with_stdin=True
+        folder=str(folder),
+        home=str(folder / "home"),
+        vcpus=vcpus,
+        ends_with_stdin=True,
+        runner=runner,
     )
     try:
         return start(wanted)
@@ -52,9 +57,9 @@ def _started(folder: Path) -> Started:
 
 
 @contextmanager
-def own_sandbox(folder: Path) -> Iterator[Sandbox]:
+def own_sandbox(folder: Path, **how: Any) -> Iterator[Sandbox]:
     """One that ends with the block. Raises Unavailable."""
-    started = _started(folder)
+    started = _started(folder, **how)
     assert started.stdin is not None
     with started.stdin:
         yield Sandbox(started.running)
