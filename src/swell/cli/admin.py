@@ -18,6 +18,7 @@ COMMANDS = {
     ),
     "diff": LazyCommand("swell.cli.diff:diff_command", "Say what differs between two runs."),
     "profile": LazyCommand("swell.cli.profile:profile_command", "Say where a run's time went."),
+    "usage": LazyCommand("swell.cli.usage:usage_command", "Say what steps asked for and used."),
     "card": LazyCommand("swell.cli.card:card_command", "Look at cards."),
     "du": LazyCommand("swell.cli.du:du_command", "Show what takes the space."),
     "rm": LazyCommand("swell.cli.clean:rm_command", "Remove runs."),

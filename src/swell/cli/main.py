@@ -32,6 +32,7 @@ SCRIPT_COMMANDS = {
     "dump": LazyCommand("swell.cli.dump:dump_command", "Show the artifacts of tasks."),
     "diff": LazyCommand("swell.cli.diff:diff_command", "Say what differs between two runs."),
     "profile": LazyCommand("swell.cli.profile:profile_command", "Say where a run's time went."),
+    "usage": LazyCommand("swell.cli.usage:usage_command", "Say what steps asked for and used."),
     "debug": LazyCommand(
         "swell.cli.debug:debug_command", "Run a task again here, under pdb where it fails."
     ),

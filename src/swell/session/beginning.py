@@ -13,6 +13,7 @@ import msgspec
 from swell.client.whereabouts import DATASTORE
 from swell.errors import CommandException, SwellError
 from swell.model.facts import (
+    ASKED_FACT,
     PACKAGES_FACT,
     QUEUES_FACT,
     SCRIPT_ARTIFACT,
@@ -28,6 +29,7 @@ from swell.model.facts import (
 from swell.model.ids import PARAMETERS_STEP, JobId
 from swell.model.job import Intent, RunContext
 from swell.model.record import ArtifactRef, Outcome, Record
+from swell.model.resources import Resources
 from swell.model.wire import encode
 from swell.scheduler.launching import OriginReader
 from swell.scheduler.state import Limits, RunState
@@ -277,6 +279,13 @@ class Beginning:
         }
         if self._flow.withs:
             metadata[WITHS_FACT] = (WITHS_FACT, msgspec.json.encode(self._flow.withs).decode())
+        asked = {
+            step: plan.resources
+            for step, plan in self._flow.plans.items()
+            if plan.resources != Resources()
+        }
+        if asked:
+            metadata[ASKED_FACT] = (ASKED_FACT, msgspec.json.encode(asked).decode())
         queues = _queues(self._flow, self._settings)
         if queues:
             metadata[QUEUES_FACT] = (QUEUES_FACT, " ".join(queues))
