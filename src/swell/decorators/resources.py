@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -12,9 +12,15 @@ from swell.decorators.arguments import optional_number, optional_whole_number
 from swell.model.job import StepPlan
 from swell.model.resources import Resources
 
+_AUTO = {"cpu": "cpu", "memory": "memory_mb"}
+"""What may be sized from history: argument → field of Resources."""
+
 
 class ResourcesDecorator(StepDecorator):
-    """The step's wish: ``cpu`` cores, ``memory``, ``disk`` and ``shared_memory`` in MB, ``gpu``."""
+    """The step's wish: ``cpu`` cores, ``memory``, ``disk`` and ``shared_memory`` in MB, ``gpu``.
+
+    ``memory="auto"`` and ``cpu="auto"`` ask for what earlier runs of the step needed.
+    """
 
     name = "resources"
     defaults: ClassVar = {
@@ -37,30 +43,51 @@ def wish(decorator: Decorator) -> Resources:
 
     Memory and disk are rounded up to whole MB. Raises FlowError for what is no amount.
     """
+    auto = tuple(name for name in _AUTO if decorator.given.get(name) == "auto")
 
     def megabytes(argument: str) -> int | None:
-        if argument not in decorator.given:
+        if argument not in decorator.given or argument in auto:
             return None
+        if argument in _AUTO:
+            _refuse_other_words(decorator, argument)
         value = optional_number(decorator, argument, above=True)
         return None if value is None else math.ceil(value)
 
-    cpu = optional_number(decorator, "cpu", above=True) if "cpu" in decorator.given else None
+    cpu = None
+    if "cpu" in decorator.given and "cpu" not in auto:
+        _refuse_other_words(decorator, "cpu")
+        cpu = optional_number(decorator, "cpu", above=True)
     return Resources(
         cpu=cpu,
         memory_mb=megabytes("memory"),
         gpu=optional_whole_number(decorator, "gpu"),
         disk_mb=megabytes("disk"),
         shared_memory_mb=megabytes("shared_memory"),
+        auto=auto,
     )
 
 
 def larger(one: Resources, other: Resources) -> Resources:
-    """Field by field the larger of two wishes; None counts as nothing said."""
-    fields = {}
+    """Field by field the larger of two wishes; None counts as nothing said. A number holds
+    where the other wish is "auto"."""
+    fields: dict[str, Any] = {"auto": ()}
     for field in Resources.__struct_fields__:
+        if field in fields:
+            continue
         said = [v for v in (getattr(one, field), getattr(other, field)) if v is not None]
         fields[field] = max(said, default=None)
+    auto = (name for name in _AUTO if name in one.auto or name in other.auto)
+    fields["auto"] = tuple(name for name in auto if fields[_AUTO[name]] is None)
     return Resources(**fields)
+
+
+def _refuse_other_words(decorator: Decorator, argument: str) -> None:
+    given = decorator.given[argument]
+    if isinstance(given, str) and given.strip()[:1].isalpha():
+        raise decorator.problem(
+            f"@{decorator.name}: {argument} is {given!r}.",
+            remedy='Give a number above 0, or "auto": what earlier runs of the step needed.',
+        )
 
 
 def too_large_for(asked: Resources, machine: Resources) -> str | None:

@@ -16,18 +16,21 @@ from swell.compute.memory_groups import open_memory_groups
 from swell.compute.process_facts import inspect_process
 from swell.decorators.resources import too_large_for
 from swell.errors import UsageError
+from swell.model.ids import RunId
 from swell.model.wire import encode
 from swell.scheduler.loop import Inbox, OutOfTouch, RunLoop
 from swell.scheduler.observe import Observer, RunBegan, Told
 from swell.seams.backend import Backend
 from swell.session.beginning import Beginning, Begun, give_up
 from swell.session.flow import SettledFlow
+from swell.session.history import sized, sized_as_before
 from swell.session.keepers import fresh_argv, open_cold_keeper, open_keeper
 from swell.session.place import find_place, make_place
 from swell.session.run_order import LOCAL_BACKEND, RunOrder, RunResult
 from swell.session.run_stores import RunStores
 from swell.session.signals import signals_into
 from swell.session.sizing import with_reach
+from swell.session.user import default_namespace
 from swell.settings import Settings
 
 if TYPE_CHECKING:
@@ -73,6 +76,7 @@ class _Session:
         self._place = stores.place
         self._stores = stores
         self._isolation = isolation
+        self._sizes = self._size_from_history()
         self._remote = self._open_remote()
         flow.settle_plans(
             with_reach(flow.plans, self._remote, is_enforced_here=self._order.enforces_memory)
@@ -96,6 +100,23 @@ class _Session:
             if not begun.takes_over:
                 give_up(self._stores, begun.run)
             raise
+
+    def _size_from_history(self) -> tuple[str, ...]:
+        """Give numbers to what says "auto"; how they were found, in words."""
+        flow, metastore = self._flow, self._stores.metastore
+        if not any(plan.resources.auto for plan in flow.plans.values()):
+            return ()
+        number = (self._order.attaches_to or "").removeprefix(f"{flow.name}/")
+        if number.isdecimal():
+            run = RunId(flow.name, int(number))
+            flow.settle_plans(sized_as_before(flow.plans, metastore, run))
+            return ()
+        namespace = self._order.namespace
+        if namespace is None:
+            namespace = default_namespace(self._settings)
+        found = sized(flow.plans, flow.name, metastore, namespace or None)
+        flow.settle_plans(found.plans)
+        return found.words
 
     def _open_remote(self) -> Remote | None:
         """AWS Batch, where a step runs there. Raises SwellError for what could never run."""
@@ -124,6 +145,8 @@ class _Session:
             self._tell(f"Run {fact.id.number} goes on here.")
         if self._isolation.kind == "fresh" and self._order.isolation == "auto":
             self._tell(f"Tasks start in fresh interpreters: {self._isolation.why}.")
+        for text in self._sizes:
+            self._tell(text)
         if self._isolation.risk:
             self._tell(f"Forking may go wrong: {self._isolation.risk}.", is_warning=True)
         if self._order.enforces_memory:

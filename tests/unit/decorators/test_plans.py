@@ -282,3 +282,21 @@ def test_a_retry_that_cannot_be_is_refused_with_its_values_and_a_remedy(argument
         plan_of(retry(**arguments))
     assert said in refused.value.message
     assert refused.value.remedy
+
+
+def test_auto_leaves_the_number_to_history():
+    plan = plan_of(resources(memory="auto", cpu="auto", gpu=1))
+    assert plan.resources == Resources(gpu=1, auto=("cpu", "memory"))
+
+
+def test_a_number_holds_where_the_other_wish_is_auto():
+    plan = plan_of(batch(memory=8000), resources(memory="auto", cpu="auto"))
+    assert plan.resources == Resources(memory_mb=8000, auto=("cpu",))
+
+
+@pytest.mark.parametrize("argument", ["cpu", "memory"])
+def test_words_other_than_auto_are_refused(argument):
+    with pytest.raises(FlowError) as refused:
+        plan_of(resources(**{argument: "lots"}))
+    assert refused.value.message == f"@resources: {argument} is 'lots'."
+    assert '"auto"' in refused.value.remedy

@@ -1,0 +1,71 @@
+"""`usage` and sizes from history: what a run asked for and used, and the next run sized by it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.e2e.flow_place import Place
+
+FLOW = """
+class SizesFlow(FlowSpec):
+    @resources(memory=6000)
+    @step
+    def start(self):
+        self.xs = [1, 2]
+        self.next(self.work, foreach="xs")
+
+    @resources(memory="auto")
+    @step
+    def work(self):
+        kept = b"x" * 200_000_000
+        self.next(self.join)
+
+    @step
+    def join(self, inputs):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """Two runs, the second resumed, and the last resumed whole."""
+    place = Place(tmp_path_factory.mktemp("usage"))
+    place.write(FLOW)
+    return place
+
+
+def test_a_run_is_sized_by_the_one_before_and_says_so_once(place: Place) -> None:
+    first, second = place.call("run").stdout, place.call("run").stdout
+    assert "work: memory=auto finds no measured run yet" in first
+    assert second.count("work: memory=auto → ") == 1
+    assert "MB, from 2 attempts of 1 run." in second
+    (start, work, *_) = json.loads(place.call("usage", "2", "--json").stdout)["steps"]
+    peak, asked = work["memory_mb"]["max"], work["asked"]["memory_mb"]
+    assert 190 < peak < asked < 1.15 * peak
+    assert work["advice"] == {"memory_mb": None, "cpu": None}
+    assert start["asked"]["memory_mb"] == 6000
+    assert start["wasted_memory"] > 0.9
+    told = place.call("usage").stdout
+    line = f"asked 6,000 MB, peak {start['memory_mb']['max']:,.0f} MB"
+    assert f"start: {line}; `@resources(memory={start['advice']['memory_mb']})` would do." in told
+    assert "work:" not in told
+
+
+def test_a_run_in_which_no_task_ran_names_the_one_that_has_the_numbers(place: Place) -> None:
+    place.call("resume", "--origin-run-id", "2")
+    said = place.call("usage", "3", code=1).stderr
+    assert "taken over from run 2: none ran in it" in said
+    assert "usage 2." in said
+
+
+@pytest.mark.parametrize(
+    ("path", "said"), [("77", "has no run '77'"), ("2/start", "'2/start' is not a run")]
+)
+def test_what_is_no_run_is_told_with_what_to_write(place: Place, path: str, said: str) -> None:
+    assert said in place.call("usage", path, code=1).stderr
