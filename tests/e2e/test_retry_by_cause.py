@@ -16,7 +16,6 @@ def place(tmp_path: Path) -> Place:
 
 
 FLOW = """
-import resource
 from swell import NonRetryable
 
 class CausesFlow(FlowSpec):
@@ -24,14 +23,12 @@ class CausesFlow(FlowSpec):
     def start(self):
         self.next(self.full, self.bad_row, self.network)
 
-    @resources(memory=300)
-    @retry(times=1, memory_growth=2, max_memory=1000)
+    @resources(memory=200)
+    @retry(times=1, max_memory=700)
     @catch(var="problem")
     @step
     def full(self):
-        if current.retry_count < 2:
-            resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
-            bytearray(3 << 30)
+        kept = b"x" * 500_000_000
         if current.retry_count == 2:
             raise ValueError("that counts")
         self.next(self.join)
@@ -65,9 +62,9 @@ class CausesFlow(FlowSpec):
 
 def test_each_cause_has_its_own_way_on(place: Place) -> None:
     place.write(FLOW)
-    said = place.call("run").stdout
-    assert "out of memory: MemoryError. The next one starts now, memory 300 → 600 MB." in said
-    assert "The next one starts now, memory 600 → 1,000 MB." in said
+    said = place.call("run", "--enforce-memory").stdout
+    assert "The next one starts now, memory 200 → 400 MB." in said
+    assert "The next one starts now, memory 400 → 700 MB." in said
     run = place.run("CausesFlow/1")
     assert run["join"].task.data.problems == ["None", "row 7 has no date", "no such row"]
     made = {name: run[name].task.current_attempt for name in ("full", "bad_row", "network")}
@@ -76,7 +73,7 @@ def test_each_cause_has_its_own_way_on(place: Place) -> None:
         Task(run["full"].task.pathspec, attempt=number).metadata_dict.get("memory")
         for number in range(4)
     ]
-    assert noted == [None, "600", "1000", "1000"]
+    assert noted == [None, "400", "700", "700"]
 
 
 def test_a_failure_that_is_not_meant_is_told_so(place: Place) -> None:

@@ -14,6 +14,8 @@ from swell.model.resources import Resources
 
 _WORTH_ASKING_MB = 1_000
 """A step that asks for nothing here need not ask for less than that."""
+_TELLING_S = 0.1
+"""In less time the start of a process is most of what it computes."""
 _WORTH_SAVING = 1.2
 """Asking for so many times what would do is worth a word."""
 
@@ -104,9 +106,10 @@ def step_needs(
 
 
 def busy_cores(attempt: AttemptFact) -> float | None:
-    """Processor seconds of an attempt by its seconds; None where they are not known."""
+    """Processor seconds of an attempt by its seconds; None where they are not known, or where
+    it was too short to tell."""
     seconds = _seconds(attempt)
-    if attempt.usage.cpu_s is None or not seconds:
+    if attempt.usage.cpu_s is None or seconds is None or seconds < _TELLING_S:
         return None
     return attempt.usage.cpu_s / seconds
 
