@@ -267,7 +267,8 @@ SETTINGS: tuple[Setting, ...] = (
         "lease_s",
         "SWELL_LEASE_S",
         "600",
-        "How many seconds tasks on other machines go on without a sign of life of their driver.",
+        "How many seconds tasks on other machines go on without a sign of life of their driver, "
+        "and a driver without an answer of the store or the engine.",
     ),
     Setting(
         "remote_poll_s",

@@ -81,6 +81,7 @@ def assert_done_once(place: BatchPlace) -> None:
     assert sorted(task.stdout for task in run["work"]) == [
         f"before {n}\nafter {n}\n" for n in range(3)
     ]
+    assert all("/code/" in task.metadata_dict["code-package"] for task in run["work"])
     assert len(place.jobs()) == 1
     assert place.unfinished() == []
 

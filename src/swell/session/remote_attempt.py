@@ -22,6 +22,8 @@ from swell.session.task_store import TaskStore
 from swell.settings import REMOTE_ATTEMPT, Settings, mark_task
 
 RESULT = "result"
+CODE_FACT = "code-package"
+"""The fact of a task that says where the code is that it ran."""
 
 
 def run_remote_attempt(flow_class: type[Flow], settings: Settings) -> None:
@@ -44,8 +46,20 @@ def run_remote_attempt(flow_class: type[Flow], settings: Settings) -> None:
     result = with_remedy(runner.run(at_its_place(launch, settings), lambda: None))
     draft = os.path.join(folder, f"{RESULT}.draft")
     with open(draft, "wb") as file:
-        file.write(encode(result))
+        file.write(encode(with_code(result, manifest)))
     os.replace(draft, os.path.join(folder, RESULT))
+
+
+def with_code(result: AttemptResult, manifest: Manifest) -> AttemptResult:
+    """The same with the fact ``code-package``: where the code is that it ran, as JSON."""
+    told = {
+        "ds_type": "s3",
+        "sha": manifest.code.sha256,
+        "location": f"{manifest.store}/{manifest.code.key}",
+        "script": manifest.script,
+    }
+    fact = {CODE_FACT: (CODE_FACT, msgspec.json.encode(told).decode())}
+    return msgspec.structs.replace(result, metadata={**result.metadata, **fact})
 
 
 def with_remedy(result: AttemptResult) -> AttemptResult:

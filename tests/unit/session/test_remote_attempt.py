@@ -11,7 +11,8 @@ from swell.model.cause import Cause
 from swell.model.ids import JobId
 from swell.model.job import Gang, Inputs, Launch
 from swell.model.record import AttemptResult, Outcome
-from swell.session.remote_attempt import at_its_place, with_remedy
+from swell.model.remote import Manifest, Package
+from swell.session.remote_attempt import at_its_place, with_code, with_remedy
 from swell.settings import load_settings
 
 
@@ -31,6 +32,26 @@ def test_a_missing_module_is_told_with_the_package_that_has_it() -> None:
 def test_other_ends_stay_as_they_are(outcome: dict[str, object]) -> None:
     before = result(**outcome)
     assert with_remedy(before) is before
+
+
+def test_what_code_an_attempt_ran_is_a_fact_of_it() -> None:
+    manifest = Manifest(
+        *("F", "1", "start", "s3://b/p", "runs/F/1", Package("code/ab.zip", "ab", 9), ()),
+        *("flow.py", "3.11", "x86_64", ""),
+    )
+    made = msgspec.structs.replace(result(ok=True), metadata={"a": ("a", "b")})
+
+    facts = with_code(made, manifest).metadata
+
+    assert facts["a"] == ("a", "b")
+    kind, text = facts["code-package"]
+    assert kind == "code-package"
+    assert msgspec.json.decode(text) == {
+        "ds_type": "s3",
+        "sha": "ab",
+        "location": "s3://b/p/code/ab.zip",
+        "script": "flow.py",
+    }
 
 
 @pytest.mark.parametrize(
