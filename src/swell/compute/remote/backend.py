@@ -272,9 +272,11 @@ class RemoteBackend:
 
     def _watch(self, flight: Flight) -> None:
         now = self._clock()
+        if not self._flights.in_flight().get(flight.submission.plan.step):
+            # Of what joins others nothing is to be learned that they do not show.
+            self._engine_pace.hurry(now)
         self._flights.add(flight)
         self._store_pace.hurry(now)
-        self._engine_pace.hurry(now)
         self._ask_at = max(self._ask_at, now + SLOW_START_S)
 
     def _watch_again(self, launches: Sequence[Launch]) -> None:
@@ -433,7 +435,7 @@ class RemoteBackend:
         slow = [
             flight.watched()
             for flight in self._flights
-            if not flight.begun and now - flight.submitted_at >= SLOW_START_S
+            if not flight.has_begun and now - flight.submitted_at >= SLOW_START_S
         ]
         for waiting in self._jobs.waiting(slow) if slow else ():
             self._tell(f"{waiting.sentence} {waiting.remedy}".strip())

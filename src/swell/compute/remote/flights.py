@@ -55,6 +55,11 @@ class Flight:
         self._looks: dict[int, int] = {}
         self.ends_without_word: dict[int, MemberUpdate] = {}
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether a member runs, or did: what ends soon says so by its end alone."""
+        return bool(self.begun) or len(self.unfinished) < self.submission.count
+
     def is_new(self, news: News) -> bool:
         """Whether ``news`` tells of a member that has not ended what was not taken yet."""
         if news.member not in self.unfinished:

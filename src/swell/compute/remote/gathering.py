@@ -1,7 +1,8 @@
 """Decides which Launches go into one submission, and when; pure.
 
 A batch system takes thousands of jobs in one request as fast as one. So Launches of a step
-wait a moment for their siblings, but never while nothing of their step runs.
+wait a moment for their siblings, and longer while the slots are as good as full, but never while
+nothing of their step runs.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from swell.model.job import Launch
 LARGEST = 10_000
 """Members of an array job: docs.aws.amazon.com/batch/latest/userguide/array_jobs.html."""
 PATIENCE_S = 2.0
-"""How long a Launch waits at most for siblings."""
+"""How long a Launch waits at most for siblings while slots stay free."""
+FULL_PATIENCE_S = 60.0
+"""The same while each slot that becomes free gets a Launch at once: where tasks end one by one,
+each would else be a request of its own."""
 REFILL_SHARE = 0.05
 """Of the slots: so many free ones are filled at once."""
 
@@ -40,7 +44,9 @@ class Gathering:
     alike. ``max_workers`` are the slots of the run."""
 
     def __init__(self, max_workers: int) -> None:
+        self._slots = max_workers
         self._enough = max(1, int(max_workers * REFILL_SHARE))
+        self._room_since: float | None = None
         self._waiting: dict[_Kind, _Waiting] = {}
         self._gangs: list[tuple[Launch, ...]] = []
 
@@ -76,25 +82,40 @@ class Gathering:
         """What is to be submitted now; ``in_flight`` counts jobs by step."""
         found = list(self._gangs)
         self._gangs = []
+        waits = sum(len(waiting.launches) for waiting in self._waiting.values())
+        if sum(in_flight.values()) + waits >= self._slots:
+            self._room_since = None
+        elif self._room_since is None:
+            # For a moment only, maybe: ends are told before what takes their places comes.
+            self._room_since = now
         for kind, waiting in list(self._waiting.items()):
             is_due = (
                 len(waiting.launches) >= self._enough
                 or not in_flight.get(kind.step)
-                or now - waiting.since >= PATIENCE_S
+                or now >= self._due_at(waiting)
             )
             if is_due:
-                del self._waiting[kind]
-                launches = waiting.launches
-                found += [
-                    tuple(launches[at : at + LARGEST]) for at in range(0, len(launches), LARGEST)
-                ]
+                found += self._taken(kind)
         return found
 
     def rest(self) -> list[tuple[Launch, ...]]:
         """All that is left, whether it is due or not."""
-        return self.due({}, float("inf"))
+        found = list(self._gangs)
+        self._gangs = []
+        for kind in list(self._waiting):
+            found += self._taken(kind)
+        return found
+
+    def _taken(self, kind: _Kind) -> list[tuple[Launch, ...]]:
+        launches = self._waiting.pop(kind).launches
+        return [tuple(launches[at : at + LARGEST]) for at in range(0, len(launches), LARGEST)]
 
     def next_due(self) -> float | None:
         """When ``due`` gives something even if nothing happens until then."""
-        times = [waiting.since + PATIENCE_S for waiting in self._waiting.values()]
-        return min(times) if times else None
+        return min(map(self._due_at, self._waiting.values()), default=None)
+
+    def _due_at(self, waiting: _Waiting) -> float:
+        latest = waiting.since + FULL_PATIENCE_S
+        if self._room_since is None:
+            return latest
+        return min(latest, max(waiting.since, self._room_since) + PATIENCE_S)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from swell.compute.remote.gathering import LARGEST, PATIENCE_S, Gathering
+from swell.compute.remote.gathering import FULL_PATIENCE_S, LARGEST, PATIENCE_S, Gathering
 from swell.model.ids import JobId
 from swell.model.job import Gang, Inputs, Launch
 from swell.model.resources import Resources
@@ -32,13 +32,44 @@ def test_refills_wait_until_a_twentieth_of_the_slots_is_free():
     assert tasks(gathering.due({"work": 95}, now=1.0)) == [["0", "1", "2", "3", "4"]]
 
 
-def test_refills_do_not_wait_longer_than_their_patience():
+def test_what_nothing_comes_behind_does_not_wait_longer_than_its_patience():
     gathering = Gathering(max_workers=100)
     gathering.add(launches(0, 1), now=10.0)
+    assert gathering.due({"work": 98}, now=10.0) == []
     assert gathering.next_due() == 10.0 + PATIENCE_S
-    assert gathering.due({"work": 99}, now=10.0) == []
-    assert tasks(gathering.due({"work": 99}, now=10.0 + PATIENCE_S)) == [["0"]]
+    assert tasks(gathering.due({"work": 98}, now=10.0 + PATIENCE_S)) == [["0"]]
     assert gathering.next_due() is None
+
+
+def test_refills_of_full_slots_wait_for_each_other_however_slowly_they_come():
+    """Tasks that end one by one, each replaced at once, are no request each."""
+    gathering = Gathering(max_workers=100)
+    lots = []
+    for number in range(50):
+        now = 10.0 * number
+        waits = number % 5
+        lots += gathering.due({"work": 99 - waits}, now)  # one has ended, its successor is near
+        gathering.add(launches(number, 1), now)
+        lots += gathering.due({"work": 99 - waits}, now)
+    assert [len(lot) for lot in lots] == [5] * 10
+
+
+def test_refills_of_full_slots_do_not_wait_for_ever():
+    gathering = Gathering(max_workers=100)
+    gathering.add(launches(0, 1), now=10.0)
+    assert gathering.due({"work": 99}, now=10.0) == []
+    assert gathering.next_due() == 10.0 + FULL_PATIENCE_S
+    assert gathering.due({"work": 99}, now=9.0 + FULL_PATIENCE_S) == []
+    assert tasks(gathering.due({"work": 99}, now=10.0 + FULL_PATIENCE_S)) == [["0"]]
+
+
+def test_the_last_refills_go_when_slots_stay_free():
+    gathering = Gathering(max_workers=100)
+    gathering.add(launches(0, 2), now=0.0)
+    assert gathering.due({"work": 98}, now=0.0) == []
+    assert gathering.due({"work": 97}, now=5.0) == []
+    assert gathering.next_due() == 5.0 + PATIENCE_S
+    assert tasks(gathering.due({"work": 97}, now=5.0 + PATIENCE_S)) == [["0", "1"]]
 
 
 def test_steps_are_submitted_apart_and_arrays_have_a_largest_size():
