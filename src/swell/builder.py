@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from swell.authoring.config import Config
 from swell.authoring.decorator import place_of_caller
+from swell.authoring.foreach_options import canary_problem, max_failures_problem
 from swell.authoring.include_file import IncludeFile
 from swell.authoring.parameter import Parameter
 from swell.authoring.step import step as mark_step
@@ -33,6 +34,8 @@ class _Step(NamedTuple):
     num_parallel: Any
     decorators: tuple[Any, ...]
     allow_empty: bool
+    canary: Any
+    max_failures: Any
     file: str | None
     line: int | None
 
@@ -99,12 +102,15 @@ class FlowBuilder:
         num_parallel: int | str | None = None,
         decorators: Iterable[Any] = (),
         allow_empty: bool = False,
+        canary: int | None = None,
+        max_failures: int | str | None = None,
     ) -> FlowBuilder:
         """Add a step: ``function(self)``, or ``function(self, inputs)`` for a join.
 
         ``next_step`` names the step that follows, or several that all run. ``foreach``
         names an attribute with the items; ``num_parallel`` is a number of tasks that run
-        together, or names an attribute that holds it; ``cases`` maps values of the
+        together, or names an attribute that holds it; ``allow_empty``, ``canary`` and
+        ``max_failures`` stand beside ``foreach`` as in ``self.next``; ``cases`` maps values of the
         attribute ``condition`` to steps. ``decorators``: the topmost first. The function
         does not call ``self.next``, and may serve for several steps.
         """
@@ -121,6 +127,8 @@ class FlowBuilder:
                 num_parallel,
                 tuple(decorators),
                 allow_empty,
+                canary,
+                max_failures,
                 file,
                 line,
             )
@@ -293,8 +301,7 @@ def _declared_next(each: _Step, names: Collection[str], *, is_terminal: bool) ->
             f"has foreach={each.foreach!r}; it takes the name of an attribute.",
             "Assign the items in the step, self.items = …, and write foreach='items'.",
         )
-    if each.allow_empty and each.foreach is None:
-        raise each.problem("has allow_empty without foreach.", "Drop it, or add foreach='…'.")
+    _check_foreach_extras(each)
     number = each.num_parallel
     if number is not None and not (
         isinstance(number, str) or (isinstance(number, int) and number is not True and number >= 1)
@@ -304,8 +311,28 @@ def _declared_next(each: _Step, names: Collection[str], *, is_terminal: bool) ->
             "Give a whole number of at least 1, or the name of an attribute that holds it.",
         )
     return DeclaredNext(
-        targets, foreach=each.foreach, num_parallel=number, allow_empty=each.allow_empty
+        targets,
+        foreach=each.foreach,
+        num_parallel=number,
+        allow_empty=each.allow_empty,
+        canary=each.canary,
+        max_failures=each.max_failures,
     )
+
+
+def _check_foreach_extras(each: _Step) -> None:
+    given = {
+        "allow_empty": each.allow_empty or None,
+        "canary": each.canary,
+        "max_failures": each.max_failures,
+    }
+    for word, value in given.items():
+        if value is not None and each.foreach is None:
+            raise each.problem(f"has {word} without foreach.", "Drop it, or add foreach='…'.")
+    problem = each.canary is not None and canary_problem(each.canary)
+    problem = problem or (each.max_failures is not None and max_failures_problem(each.max_failures))
+    if problem:
+        raise each.problem(f"has {problem}.", "Mend it, or leave it away.")
 
 
 def _declared_switch(each: _Step, names: Collection[str]) -> DeclaredNext:
@@ -320,6 +347,8 @@ def _declared_switch(each: _Step, names: Collection[str]) -> DeclaredNext:
         "foreach": each.foreach,
         "num_parallel": each.num_parallel,
         "allow_empty": each.allow_empty or None,
+        "canary": each.canary,
+        "max_failures": each.max_failures,
     }
     for word, given in others.items():
         if given is not None:

@@ -14,9 +14,14 @@ from typing import Any, NamedTuple
 import msgspec
 
 from swell.authoring.flow import Flow
+from swell.authoring.foreach_options import (
+    FOREACH_EXTRAS,
+    canary_problem,
+    max_failures_problem,
+)
 from swell.authoring.shape import analyse
 from swell.authoring.step import steps_of
-from swell.authoring.transition import FOREACH_EXTRAS, DeclaredNext, declared_next
+from swell.authoring.transition import DeclaredNext, declared_next
 from swell.errors import FlowError
 from swell.model.graph import Graph, NextFault, Node, NodeType
 
@@ -107,6 +112,8 @@ def _read_step(name: str, function: Callable[..., Any], sources: _Sources) -> No
         is_parallel_step="parallel" in decorators,
         is_join=num_args > 1,
         allow_empty=transition.allow_empty,
+        max_failures=transition.max_failures,
+        canary=transition.canary,
         decorators=decorators,
         doc=_clean_doc(function.__doc__),
         file=code.co_filename,
@@ -134,6 +141,8 @@ class _Next(NamedTuple):
     cases: dict[str, str] = {}  # noqa: RUF012 (never changed)
     num_parallel: bool = False
     allow_empty: bool = False
+    max_failures: str | None = None
+    canary: int = 0
     line: int = 0
     fault: NextFault | None = None
     fault_detail: str = ""
@@ -148,12 +157,20 @@ def _declared(declared: DeclaredNext) -> _Next:
             cases={repr(value): name for value, name in declared.cases.items()},
         )
     if declared.foreach is not None or declared.num_parallel is not None:
+        canary, budget = declared.canary, declared.max_failures
+        problem = (canary is not None and canary_problem(canary)) or (
+            budget is not None and max_failures_problem(budget)
+        )
+        if problem:
+            return _Next(fault=NextFault.FORM, fault_detail=problem)
         return _Next(
             NodeType.FOREACH,
             declared.targets,
             foreach_var=declared.foreach,
             num_parallel=declared.num_parallel is not None,
             allow_empty=declared.allow_empty,
+            max_failures=None if budget is None else str(budget),
+            canary=canary or 0,
         )
     if not declared.targets:
         return _Next(fault=NextFault.MISSING)
@@ -222,8 +239,9 @@ class _Form(NamedTuple):
         main = [word for word in keywords if word not in FOREACH_EXTRAS]
         if len(main) > 1:
             raise _BadForm(f"it takes one keyword, not both {main[0]} and {main[1]}")
-        if len(keywords) > len(main) and main != ["foreach"]:
-            raise _BadForm("allow_empty stands only beside foreach")
+        extra = [word for word in keywords if word in FOREACH_EXTRAS]
+        if extra and main != ["foreach"]:
+            raise _BadForm(f"{extra[0]} stands only beside foreach")
         has_dict = any(isinstance(argument, ast.Dict) for argument in call.args)
         if main == ["condition"] or has_dict:
             return self._switch(call.args, keywords)
@@ -244,6 +262,8 @@ class _Form(NamedTuple):
             targets,
             foreach_var=self._text(keywords["foreach"], "foreach"),
             allow_empty=self._flag(keywords.get("allow_empty")),
+            max_failures=self._budget(keywords.get("max_failures")),
+            canary=self._canary(keywords.get("canary")),
         )
 
     def _keywords(self, call: ast.Call) -> dict[str, ast.expr]:
@@ -314,6 +334,35 @@ class _Form(NamedTuple):
         if isinstance(expression, ast.Constant) and isinstance(expression.value, bool):
             return expression.value
         raise _BadForm("allow_empty is written as True or False")
+
+    @staticmethod
+    def _budget(expression: ast.expr | None) -> str | None:
+        if expression is None:
+            return None
+        value = _literal(expression, "max_failures")
+        if problem := max_failures_problem(value):
+            raise _BadForm(problem)
+        return str(value)
+
+    @staticmethod
+    def _canary(expression: ast.expr | None) -> int:
+        if expression is None:
+            return 0
+        value = _literal(expression, "canary")
+        if (problem := canary_problem(value)) or not isinstance(value, int):
+            raise _BadForm(problem)
+        return value
+
+
+def _literal(expression: ast.expr, keyword: str) -> object:
+    """The value of a number or text as it is written."""
+    try:
+        value: object = ast.literal_eval(expression)
+    except (ValueError, TypeError):
+        raise _BadForm(
+            f"{keyword}={_shown(expression)}: its value is written out, as a number or text"
+        ) from None
+    return value
 
 
 def _shown(expression: ast.expr) -> str:

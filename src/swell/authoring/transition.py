@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from swell.authoring.foreach_options import FOREACH_EXTRAS
 from swell.authoring.step import steps_of
 from swell.errors import InternalError, InvalidNextException
 from swell.model.graph import Node, NodeType
@@ -20,8 +21,6 @@ FORMS = (
     "self.next(self.a, foreach='items') · self.next(self.a, num_parallel=n) · "
     "self.next({'x': self.a, 'y': self.b}, condition='name')."
 )
-FOREACH_EXTRAS = ("allow_empty",)
-"""Keywords that may stand beside ``foreach``."""
 _KEYWORDS = ("foreach", "num_parallel", "condition")
 
 
@@ -54,6 +53,8 @@ class DeclaredNext(msgspec.Struct, frozen=True):
     cases: dict[Any, str] = {}
     num_parallel: int | str | None = None
     allow_empty: bool = False
+    canary: int | None = None
+    max_failures: int | str | None = None
 
 
 class Call(NamedTuple):
@@ -192,8 +193,9 @@ def _resolve(flow: Any, call: Call) -> tuple[Chosen, Shape]:
         raise _wrong(
             flow, call, f"gave self.next both '{main[0]}' and '{main[1]}'; it takes one.", FORMS
         )
-    if "allow_empty" in keywords and main != ["foreach"]:
-        raise _wrong(flow, call, "gave self.next allow_empty without foreach.", FORMS)
+    extra = [word for word in keywords if word in FOREACH_EXTRAS]
+    if extra and main != ["foreach"]:
+        raise _wrong(flow, call, f"gave self.next {extra[0]} without foreach.", FORMS)
     if not call.targets:
         raise _wrong(flow, call, "gave self.next no step to go to.", FORMS)
     # callable() first: asking a step's method whether it is a Mapping costs 40 page faults

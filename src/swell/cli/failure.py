@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from swell.cli.again import Again
 from swell.cli.lines import last_state
 from swell.cli.render import Paint, count_text, say_error
-from swell.cli.wording import failure_words, sentence, some_of, was_ended
+from swell.cli.wording import failure_words, sentence, some_of
 from swell.errors import SwellError
 from swell.model.ids import RunId
+from swell.scheduler.failures import FailureGroup, FailureTally
 from swell.scheduler.loop import RunEnd
 from swell.scheduler.observe import TaskFailed
 from swell.session.flow import FlowAtHand
@@ -24,83 +24,75 @@ _CAUSES_SHOWN = 4
 _LINES_SHOWN = 10
 _TRACEBACK_SHOWN = 40
 _ITEM_SHOWN = 60
-_FRAME = re.compile(r'^  File "(.+)", line (\d+)', re.MULTILINE)
 
 
 class Story(NamedTuple):
-    """What the store adds to a failure: the task's place in its foreaches, its last lines."""
+    """What the store adds to a failure: the task's place in its foreaches, its last lines, and
+    the parameters of the run in a line."""
 
     place: str = ""
     last_lines: Sequence[str] = ()
+    parameters: str = ""
 
 
 def report_failure(at_hand: FlowAtHand, result: RunResult, again: Again, paint: Paint) -> None:
     """Write to stderr what failed, with the user's own traceback, and the commands to go on."""
-    groups = groups_of([one for one in result.end.failures if not was_ended(one)])
-    shown = [group[0] for group in groups[:_CAUSES_SHOWN]]
+    shown = [group.first for group in result.end.tally.groups()[:_CAUSES_SHOWN]]
     stories = _stories(at_hand, result.run.id, shown)
-    lines = report(result.run.id.number, result.end, groups, stories, again, paint)
+    lines = report(result.run.id.number, result.end, stories, again, paint)
     say_error("\n".join(lines))
 
 
-def groups_of(failures: Sequence[TaskFailed]) -> list[list[TaskFailed]]:
-    """Failures of one cause together: the largest group first, then by the first failure."""
-    groups: dict[tuple[str, ...], list[TaskFailed]] = {}
-    for failure in failures:
-        groups.setdefault(_cause_of(failure), []).append(failure)
-    return sorted(groups.values(), key=len, reverse=True)
-
-
-def _cause_of(failure: TaskFailed) -> tuple[str, ...]:
-    """Equal for failures of one cause: the same exception from the same line of one step."""
-    outcome = failure.outcome
-    if outcome.error is None:
-        return (failure.step, outcome.cause.value, re.sub(r"\d+", "0", outcome.message))
-    frames = _FRAME.findall(outcome.error.traceback)
-    file, line = frames[-1] if frames else ("", "")
-    return (failure.step, outcome.cause.value, outcome.error.type, file, line)
-
-
 def report(
-    run: int,
-    end: RunEnd,
-    groups: Sequence[Sequence[TaskFailed]],
-    stories: Mapping[str, Story],
-    again: Again,
-    paint: Paint,
+    run: int, end: RunEnd, stories: Mapping[str, Story], again: Again, paint: Paint
 ) -> list[str]:
     """The lines of the report; ``stories`` by task id."""
+    groups = end.tally.groups()
     lines = [""]
     if end.interrupted:
         lines += [paint.yellow(f"Run {run}: {sentence(end.why)}"), *_kept(end), ""]
     elif not groups:
         lines += [paint.red(f"Run {run} failed: {sentence(end.why or 'nothing says why')}"), ""]
-    elif sum(map(len, groups)) > 1:
-        lines += [paint.red(_summary(groups, end)), ""]
+    else:
+        if end.verdict:
+            lines += [paint.red(sentence(end.verdict)), ""]
+        if end.tally.total > 1:
+            colour = paint.yellow if end.ok else paint.red
+            lines += [colour(summary(end.tally, _total(end), is_tolerated=end.ok)), ""]
     for group in groups[:_CAUSES_SHOWN]:
-        lines += _group_lines(group, stories.get(group[0].job.task, Story()), paint)
-    rest = sum(map(len, groups[_CAUSES_SHOWN:]))
+        lines += _group_lines(group, stories.get(group.first.job.task, Story()), run, again, paint)
+    rest = end.tally.total - sum(group.count for group in groups[:_CAUSES_SHOWN])
     if rest:
-        causes = count_text(len(groups) - _CAUSES_SHOWN, "other cause")
+        num = len(groups) - _CAUSES_SHOWN
+        causes = count_text(num, "other cause") + (" and more" if end.tally.other_tasks else "")
         lines += [f"… and {count_text(rest, 'more task')}, for {causes}.", ""]
     if groups:
-        path = f"{run}/{groups[0][0].step}/{groups[0][0].job.task}"
+        path = f"{run}/{groups[0].first.step}/{groups[0].first.job.task}"
         lines.append(f"{paint.dim('Log:')}     {again.logs(path)}")
-        lines.append(f"{paint.dim('Debug:')}   {again.debug(path)}")
-    lines.append(f"{paint.dim('Go on:')}   {again.resume(run)}")
+        if len(groups) == 1:
+            lines.append(f"{paint.dim('Debug:')}   {again.debug(path)}")
+    label = "Again:" if end.ok else "Go on:"
+    lines.append(f"{paint.dim(label)}   {again.resume(run)}")
     return lines
 
 
-def _summary(groups: Sequence[Sequence[TaskFailed]], end: RunEnd) -> str:
-    """'137 of 200 tasks of work failed, for 3 causes:'"""
-    failures = [failure for group in groups for failure in group]
-    steps = list(dict.fromkeys(failure.step for failure in failures))
-    causes = "all for one cause" if len(groups) == 1 else f"for {len(groups)} causes"
+def summary(tally: FailureTally, total: int | None = None, *, is_tolerated: bool = False) -> str:
+    """'137 of 200 tasks of 'work' failed: 3 causes.'; ``total`` are all tasks of a lone step."""
+    num, failed = len(tally.groups()), tally.total
+    causes = "all for one cause" if num == 1 else f"{num} causes"
+    if tally.other_tasks:
+        causes = f"more than {num} causes"
+    within = ", within max_failures" if is_tolerated else ""
+    steps = tally.steps
     if len(steps) > 1:
-        return f"{count_text(len(failures), 'task')} of {some_of(steps)} failed, {causes}."
-    total = end.counts[steps[0]].total if steps[0] in end.counts else len(failures)
-    of = f" of {total:,} tasks" if total > len(failures) else " tasks"
-    return f"{len(failures):,}{of} of '{steps[0]}' failed, {causes}."
+        return f"{count_text(failed, 'task')} of {some_of(steps)} failed{within}: {causes}."
+    of = f" of {total:,} tasks" if total is not None and total > failed else " tasks"
+    return f"{failed:,}{of} of '{steps[0]}' failed{within}: {causes}."
+
+
+def _total(end: RunEnd) -> int | None:
+    steps = end.tally.steps
+    return end.counts[steps[0]].total if len(steps) == 1 and steps[0] in end.counts else None
 
 
 def _kept(end: RunEnd) -> list[str]:
@@ -116,8 +108,10 @@ def _kept(end: RunEnd) -> list[str]:
     return [" ".join(words)]
 
 
-def _group_lines(group: Sequence[TaskFailed], story: Story, paint: Paint) -> list[str]:
-    failure = group[0]
+def _group_lines(
+    group: FailureGroup, story: Story, run: int, again: Again, paint: Paint
+) -> list[str]:
+    failure = group.first
     heading = f"{failure.step}/{failure.job.task} failed"
     facts = [story.place] if story.place else []
     if failure.job.attempt:
@@ -135,10 +129,22 @@ def _group_lines(group: Sequence[TaskFailed], story: Story, paint: Paint) -> lis
     if story.last_lines:
         lines.append(paint.dim("  Last lines it printed:"))
         lines += [f"    {line}" for line in story.last_lines]
-    if len(group) > 1:
-        others = some_of([f"{one.step}/{one.job.task}" for one in group[1:]])
-        lines.append(paint.dim(f"  In the same way: {others}"))
+    if group.count > 1:
+        lines.append(paint.dim(f"  In the same way: {others_words(group)}"))
+        command = again.debug(f"{run}/{failure.step}/{failure.job.task}")
+        lines.append(paint.dim(f"  To run it here: {command}"))
+        if story.parameters:
+            lines.append(paint.dim(f"  Parameters: {story.parameters}"))
     return [*lines, ""]
+
+
+def others_words(group: FailureGroup) -> str:
+    """'fit/3, fit/4 and 12 more': the tasks that failed as the example did."""
+    hidden = group.count - 1 - len(group.others)
+    if hidden == 0:
+        return some_of(group.others)
+    shown = group.others[:-1]
+    return f"{', '.join(shown)} and {hidden + 1:,} more"
 
 
 def _traceback_of(failure: TaskFailed) -> list[str]:
@@ -195,7 +201,7 @@ def _stories(at_hand: FlowAtHand, run: RunId, failures: Sequence[TaskFailed]) ->
 
 
 def _story(stores: LocalStores, run: RunId, failure: TaskFailed) -> Story:
-    from swell.session.failed import foreach_places, last_lines
+    from swell.session.failed import foreach_places, last_lines, parameters_line
 
     places = [
         f"{place.var}[{place.index}] = {_shown_item(place.item)}"
@@ -206,7 +212,7 @@ def _story(stores: LocalStores, run: RunId, failure: TaskFailed) -> Story:
     traceback = _traceback_of(failure)
     printed = last_lines(stores, run, failure.job, _LINES_SHOWN + len(traceback))
     lines = lines_before([last_state(line) for line in printed], traceback, _LINES_SHOWN)
-    return Story(", ".join(places), lines)
+    return Story(", ".join(places), lines, parameters_line(stores, run))
 
 
 def _shown_item(text: str) -> str:

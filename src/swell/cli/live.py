@@ -25,11 +25,13 @@ from swell.cli.render import Paint, count_text, duration_text
 from swell.cli.wording import (
     ending_words,
     failure_words,
+    opened_words,
     retry_words,
     sentence,
     was_ended,
 )
 from swell.scheduler.observe import (
+    ChildrenOpened,
     Notice,
     Output,
     Progress,
@@ -154,6 +156,9 @@ class LiveObserver:
                 self._say("yellow", f"{_place(notice)}: {retry_words(notice)}")
             case TaskBegan(is_fallback=True):
                 self._say("yellow", f"{_place(notice)} starts once more, for @catch.")
+            case ChildrenOpened():
+                if notice.canaries and not self._is_quiet:
+                    self._say("dim", opened_words(notice))
             case TasksEnding():
                 self._say("yellow", ending_words(notice))
             case Told():
@@ -179,7 +184,8 @@ class LiveObserver:
         self._failures_told += 1
         if self._failures_told <= _MAX_FAILURES_TOLD:
             words = sentence(failure_words(notice.outcome))
-            self._say("red", f"{self._glyphs.failed} {_place(notice)} failed: {words}")
+            style = "yellow" if notice.is_tolerated else "red"
+            self._say(style, f"{self._glyphs.failed} {_place(notice)} failed: {words}")
         elif self._failures_told == _MAX_FAILURES_TOLD + 1:
             self._say("red", "Further failures are counted below.")
 

@@ -119,6 +119,12 @@ def top_options() -> list[click.Parameter]:
             ["--enforce-memory", "top_enforce_memory"], is_flag=True, help="As for 'run'."
         ),
         click.Option(["--detach", "top_detach"], is_flag=True, help="As for 'run'."),
+        click.Option(
+            ["--canary", "top_canary"],
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="As for 'run'.",
+        ),
         click.Option(["--json", "top_json"], is_flag=True, help="As the option of 'run'."),
         *_accepted_options(),
     ]

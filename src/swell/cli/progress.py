@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from swell.cli.lines import BegunFirst, LineSplitter
-from swell.cli.render import Paint, Stamps, count_text
+from swell.cli.render import Paint, Stamps
 from swell.cli.wording import (
     ended_words,
     ending_words,
     failed_words,
     finished_words,
+    opened_words,
     retry_words,
     status_words,
 )
@@ -138,8 +139,7 @@ class PlainObserver:
             case RunBegan():
                 return [f"{self._stamp(notice.at)}{text}" for text in self._began(notice)]
             case ChildrenOpened():
-                opened = count_text(notice.num, "task")
-                return [f"{self._stamp(notice.at)}Step '{notice.step}' opens {opened}."]
+                return [f"{self._stamp(notice.at)}{opened_words(notice)}"]
             case TasksAdopted():
                 stamp = self._stamp(notice.at)
                 return [

@@ -86,12 +86,17 @@ EVENTS: dict[str, dict[str, str]] = {
         "next_at": "when it starts, in Unix seconds",
         "memory_mb": "null, or the memory it gets, more than the one that ran out of it, in MB",
     },
-    "task_failed": {**OF_A_TASK, **OF_A_FAILURE},
+    "task_failed": {
+        **OF_A_TASK,
+        **OF_A_FAILURE,
+        "is_tolerated": "whether the run goes on, by the max_failures of a foreach",
+    },
     "tasks_ending": {"num": "how many running attempts are being ended", "why": "why"},
     "children_opened": {
         "parent_task": "the id of the task that opened them",
         "step": "the step they belong to",
         "num": "how many",
+        "canaries": "the indices of those that go first",
     },
     "tasks_adopted": {
         "step": "the step's name",
@@ -194,7 +199,8 @@ def _end(
             facts = {"seconds": notice.seconds, "is_caught": notice.is_caught}
             return "task_ended", {**where, **facts}
         case TaskFailed():
-            return "task_failed", {**where, **_failure(notice.outcome)}
+            tolerated = {"is_tolerated": notice.is_tolerated}
+            return "task_failed", {**where, **_failure(notice.outcome), **tolerated}
         case TaskRetries():
             memory_mb = notice.growth.to_mb if notice.growth is not None else None
             after = {
@@ -240,6 +246,7 @@ def _plain(notice: Notice) -> tuple[str, dict[str, Any]]:
                 "parent_task": notice.task,
                 "step": notice.step,
                 "num": notice.num,
+                "canaries": notice.canaries,
             }
         case TasksAdopted():
             pairs = [{"task": here, "origin_task": there} for here, there in notice.tasks]

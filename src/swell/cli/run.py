@@ -143,6 +143,13 @@ def _run_options(taken: set[str]) -> list[click.Parameter]:
             is_flag=True,
             help="Leave as soon as all that runs is on AWS Batch; 'attach' goes on with it.",
         ),
+        click.Option(
+            ["--canary"],
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Of each foreach run N items first (smallest, largest, random), the others only "
+            "if these pass.",
+        ),
         click.Option(["--json"], is_flag=True, help="Tell the run as JSON, one object a line."),
     ]
     return options + [option for option in own if option.name.replace("_", "-") not in taken]
@@ -224,6 +231,7 @@ def _order(ctx: click.Context, at_hand: FlowAtHand, options: dict[str, Any]) -> 
         leaves=bool(_own(options, top, "detach")),
         enforces_memory=bool(_own(options, top, "enforce_memory"))
         or at_hand.settings.enforce_memory not in ("", "0"),
+        canary=_own(options, top, "canary") or 0,
     )
 
 
@@ -255,12 +263,14 @@ def _perform(
 def _exit_code(at_hand: FlowAtHand, result: RunResult, again: Again) -> int:
     import signal
 
-    if result.end.ok:
+    if result.end.ok and not result.end.tally.total:
         return EXIT_OK
     from swell.cli.failure import report_failure
 
     paint = paint_for(sys.stderr, no_color=at_hand.settings.no_color)
     report_failure(at_hand, result, again, paint)
+    if result.end.ok:
+        return EXIT_OK
     if result.signal == signal.SIGINT:
         return EXIT_INTERRUPTED
     if result.signal is not None:

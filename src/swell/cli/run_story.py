@@ -6,10 +6,11 @@ import os
 import statistics
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from swell.cli.failure import others_words, summary
 from swell.cli.looking import (
     LOST,
     Looking,
@@ -25,8 +26,10 @@ from swell.cli.tables import Cell, Column, cut, one_line, shown_width, table_lin
 from swell.client.query import run_graph
 from swell.model.cause import Cause
 from swell.model.facts import AttemptFact, RunFact, RunStatus, TaskFact
-from swell.model.ids import PARAMETERS_STEP
+from swell.model.ids import PARAMETERS_STEP, JobId
 from swell.model.record import Outcome
+from swell.scheduler.failures import tally_of
+from swell.scheduler.observe import TaskFailed
 from swell.session.reading import LocalStores
 
 _SHOWN_FAILURES = 5
@@ -185,24 +188,71 @@ def _failure_lines(
     looking: Looking, run: RunFact, tasks: Sequence[TaskFact], attempts: Sequence[AttemptFact]
 ) -> Iterator[str]:
     outcomes = {attempt.job.task: attempt.outcome for attempt in attempts}
-    failed = [fact for fact in tasks if _is_failure(fact)]
-    failed.sort(key=lambda fact: fact.caught)
-    for fact in failed[:_SHOWN_FAILURES]:
-        outcome = outcomes.get(fact.created.task)
-        path = f"{run.id.number}/{fact.created.step}/{fact.created.task}"
+    failed = [fact for fact in tasks if _is_failure(fact) and not fact.caught]
+    if len(failed) > 1:
+        yield from _causes(looking, run, failed, outcomes, Counter(f.created.step for f in tasks))
+    elif failed:
+        yield from _failure(looking, run, failed[0], outcomes.get(failed[0].created.task))
+    caught = [fact for fact in tasks if fact.caught]
+    for fact in caught[:_SHOWN_FAILURES]:
         made = f" ({count_text(fact.attempt + 1, 'attempt')})" if fact.attempt else ""
+        words = looking.paint.yellow(f"{_path(run, fact)} was caught")
         yield ""
-        if fact.caught:
-            yield f"{looking.paint.yellow(f'{path} was caught')}{made}{_why(outcome)}"
-            continue
-        yield f"{looking.paint.red(f'{path} failed')}{made}{_why(outcome)}"
-        if outcome is not None and outcome.error is not None:
-            for line in outcome.error.traceback.rstrip().splitlines():
-                yield f"    {line}"
-    rest = len(failed) - _SHOWN_FAILURES
+        yield f"{words}{made}{_why(outcomes.get(fact.created.task))}"
+    rest = len(caught) - _SHOWN_FAILURES
     if rest > 0:
         yield ""
         yield f"… and {count_text(rest, 'more task')} like that."
+
+
+def _failure(
+    looking: Looking, run: RunFact, fact: TaskFact, outcome: Outcome | None
+) -> Iterator[str]:
+    """One failed task: why, and its traceback."""
+    made = f" ({count_text(fact.attempt + 1, 'attempt')})" if fact.attempt else ""
+    yield ""
+    yield f"{looking.paint.red(f'{_path(run, fact)} failed')}{made}{_why(outcome)}"
+    if outcome is not None and outcome.error is not None:
+        for line in outcome.error.traceback.rstrip().splitlines():
+            yield f"    {line}"
+
+
+def _causes(
+    looking: Looking,
+    run: RunFact,
+    failed: Sequence[TaskFact],
+    outcomes: Mapping[str, Outcome | None],
+    tasks_of: Mapping[str, int],
+) -> Iterator[str]:
+    """Many failed tasks: how many causes, and an example of each."""
+    facts = {fact.created.task: fact for fact in failed}
+    tally = tally_of(
+        TaskFailed(JobId(task, fact.attempt or 0), fact.created.step, 0.0, outcome)
+        for task, fact in facts.items()
+        if (outcome := outcomes.get(task)) is not None
+    )
+    groups = tally.groups()
+    if not groups:
+        return
+    is_tolerated = run.status is RunStatus.DONE
+    total = tasks_of[tally.steps[0]] if len(tally.steps) == 1 else None
+    yield ""
+    yield looking.paint.red(summary(tally, total, is_tolerated=is_tolerated))
+    for group in groups[:_SHOWN_FAILURES]:
+        task = group.first.job.task
+        yield from _failure(looking, run, facts[task], outcomes.get(task))
+        if group.count > 1:
+            yield looking.paint.dim(f"  In the same way: {others_words(group)}")
+            command = f"swell debug {run.id}/{group.first.step}/{task}"
+            yield looking.paint.dim(f"  To run it here: {command}")
+    rest = tally.total - sum(group.count for group in groups[:_SHOWN_FAILURES])
+    if rest:
+        yield ""
+        yield f"… and {count_text(rest, 'more task')}, for other causes."
+
+
+def _path(run: RunFact, fact: TaskFact) -> str:
+    return f"{run.id.number}/{fact.created.step}/{fact.created.task}"
 
 
 def _why(outcome: Outcome | None) -> str:

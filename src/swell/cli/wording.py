@@ -7,7 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from swell.cli.render import count_text, duration_text
 from swell.model.cause import Cause
 from swell.model.record import Outcome
-from swell.scheduler.observe import RunFinished, TaskEnded, TaskFailed, TaskRetries, TasksEnding
+from swell.scheduler.observe import (
+    ChildrenOpened,
+    RunFinished,
+    TaskEnded,
+    TaskFailed,
+    TaskRetries,
+    TasksEnding,
+)
 from swell.scheduler.ready import StepCounts
 
 _NAMES_SHOWN = 6
@@ -55,6 +62,8 @@ def failed_words(notice: TaskFailed) -> str:
     if was_ended(notice):
         return f"Task was ended: {sentence(failure_words(notice.outcome))}"
     words = f"Task failed: {sentence(failure_words(notice.outcome))}"
+    if notice.is_tolerated:
+        words += " Its foreach may lose some, so the run goes on."
     if notice.job.attempt + 1 >= notice.attempts:
         return words
     if not notice.outcome.retryable:
@@ -62,6 +71,25 @@ def failed_words(notice: TaskFailed) -> str:
     elif not notice.is_meant:
         words += " It is not retried: @retry names other failures."
     return words
+
+
+def opened_words(notice: ChildrenOpened) -> str:
+    """How many tasks a foreach opened, and which go first."""
+    words = f"Step '{notice.step}' opens {count_text(notice.num, 'task')}."
+    canaries = notice.canaries
+    if not canaries:
+        return words
+    if len(canaries) == 1:
+        return (
+            f"{words} Its canary goes first, the largest item, {canaries[0]:,}; the others start "
+            "if it passes."
+        )
+    listed = [f"{canaries[0]:,} (the smallest)", f"{canaries[1]:,} (the largest)"]
+    listed += [f"{index:,}" for index in canaries[2:]]
+    return (
+        f"{words} {len(canaries)} canaries go first, items {', '.join(listed)}; the others start "
+        "if they pass."
+    )
 
 
 def retry_words(notice: TaskRetries) -> str:
@@ -86,6 +114,9 @@ def finished_words(notice: RunFinished) -> str:
     if notice.left:
         tasks = "1 task goes on" if notice.left == 1 else f"{notice.left:,} tasks go on"
         return f"Run {number} is left to itself after {took}: {tasks} elsewhere."
+    if notice.ok and notice.failures:
+        failed = count_text(len(notice.failures), "task")
+        return f"Run {number} is done, in {took}; {failed} failed, within max_failures."
     if notice.ok:
         return f"Run {number} is done, in {took}."
     if notice.interrupted:

@@ -45,8 +45,9 @@ class Node(msgspec.Struct, frozen=True):
     ``self.config.key``). ``parents`` leave a switch to itself aside. ``matching_join`` of
     a split or foreach, and ``split_parents`` (open splits around the step, outermost
     first; a join still counts the one it closes) are filled by analysis. ``line`` is that
-    of the step's ``def``, ``next_line`` of its ``self.next``. ``fault`` says why the
-    transition could not be read, ``fault_detail`` in words.
+    of the step's ``def``, ``next_line`` of its ``self.next``. ``max_failures`` of a foreach
+    is a number or a share ('5', '2%'), ``canary`` how many of its items go first. ``fault``
+    says why the transition could not be read, ``fault_detail`` in words.
     """
 
     name: str
@@ -60,6 +61,8 @@ class Node(msgspec.Struct, frozen=True):
     is_parallel_step: bool = False
     is_join: bool = False
     allow_empty: bool = False
+    max_failures: str | None = None
+    canary: int = 0
     matching_join: str | None = None
     split_parents: tuple[str, ...] = ()
     decorators: tuple[str, ...] = ()

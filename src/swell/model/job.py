@@ -10,7 +10,7 @@ import msgspec
 from swell.model.batch import BatchOptions
 from swell.model.cause import Evidence
 from swell.model.ids import JobId
-from swell.model.record import ItemRef, Items, Usage
+from swell.model.record import ErrorInfo, ItemRef, Items, Usage
 from swell.model.resources import Resources
 
 
@@ -99,19 +99,34 @@ class Opened(msgspec.Struct, frozen=True, array_like=True):
         return Frame(self.step, self.var, self.num_splits, index, self.items.ref(index))
 
 
+class FailedInput(msgspec.Struct, frozen=True, array_like=True):
+    """A child of a foreach that failed within its budget: its index, the task that failed
+    ('step/task'), why, and in how many attempts."""
+
+    index: int
+    task: str
+    cause: str
+    message: str
+    error: ErrorInfo | None = None
+    attempts: int = 1
+
+
 class Inputs(msgspec.Struct, frozen=True, array_like=True):
     """What a task reads: the encoded Records of its parents.
 
     ``tasks`` are the parents as 'step/task', for joins in split order. ``records`` holds
     their Records by value; where they are many, ``pack`` is the path of one file of them
     (see ``datastore.packs``). ``opened`` is the foreach that a join closes; None for the
-    join of static branches.
+    join of static branches. Where children of it failed within its budget, ``failed`` are
+    these, and ``indices`` those of ``tasks``; else both are empty.
     """
 
     tasks: tuple[str, ...] = ()
     records: tuple[bytes, ...] = ()
     pack: str | None = None
     opened: Opened | None = None
+    indices: tuple[int, ...] = ()
+    failed: tuple[FailedInput, ...] = ()
 
 
 class Launch(msgspec.Struct, frozen=True, array_like=True):
@@ -148,7 +163,7 @@ class RunContext(msgspec.Struct, frozen=True):
     store mean, or the URL of an object store.
 
     ``withs`` and ``configs`` (JSON) are what a process that imports the script anew needs
-    to see the flow as the driver does.
+    to see the flow as the driver does. ``canary`` is for foreaches that say none themselves.
     """
 
     flow: str
@@ -166,6 +181,7 @@ class RunContext(msgspec.Struct, frozen=True):
     withs: tuple[str, ...] = ()
     configs: bytes = b"{}"
     home: str = ""
+    canary: int = 0
 
 
 class JobState(enum.Enum):

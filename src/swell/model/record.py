@@ -118,12 +118,17 @@ class ItemRef(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Split(msgspec.Struct, frozen=True, array_like=True):
-    """A foreach or gang that a step opened: variable, number of children, their items."""
+    """A foreach or gang that a step opened: variable, number of children, their items.
+
+    ``canaries`` are the indices that go first: the smallest item, the largest, random ones
+    (of one canary: the largest).
+    """
 
     var: str
     num: int
     items: Items
     is_gang: bool = False
+    canaries: tuple[int, ...] = ()
 
 
 class Transition(msgspec.Struct, frozen=True, array_like=True):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from swell.model.job import FailedInput
 from swell.model.record import Transition
 from swell.scheduler.attempts import Work
 from swell.scheduler.events import Adopted, AdoptTasks, OriginTask, Start, TaskKey
@@ -16,11 +17,12 @@ LOOKED_AT_ONCE = 1_000
 
 
 class Found(msgspec.Struct, frozen=True):
-    """An adopted task, and where it went in the origin."""
+    """An adopted task, and where it went in the origin; or one that ``failed`` for good there."""
 
     block: Block
     index: int
     transition: Transition | None
+    failed: FailedInput | None = None
 
 
 class _Search:
@@ -40,9 +42,12 @@ class Adoption:
     open at once, and nothing here calls itself: chains may be thousands of steps long.
     """
 
-    def __init__(self, origin: Mapping[TaskKey, OriginTask]) -> None:
+    def __init__(
+        self, origin: Mapping[TaskKey, OriginTask], failed: Mapping[TaskKey, FailedInput]
+    ) -> None:
         self._origin = origin
-        self._steps = frozenset(key.step for key in origin)
+        self._failed = failed
+        self._steps = frozenset(key.step for key in (*origin, *failed))
         self._searches: list[_Search] = []
         self._adopted: dict[str, list[Adopted]] = {}
 
@@ -77,12 +82,16 @@ class Adoption:
             return self._whole_gang(block, ready)
         for index in range(block.index, min(block.end, block.index + LOOKED_AT_ONCE)):
             block.index = index + 1
-            origin = self._origin.get(block.key(index))
-            if origin is None:
+            key = block.key(index)
+            origin = self._origin.get(key)
+            failed = self._failed.get(key) if origin is None and self._failed else None
+            if origin is None and failed is None:
                 continue
             if search.kept < index:
                 ready.push(block.part(search.kept, index))
             search.kept = index + 1
+            if origin is None:
+                return [Found(block, index, None, failed)]
             self._adopt(Work(block, index).start(), origin)
             return [Found(block, index, origin.transition)]
         if block.index == block.end:

@@ -6,7 +6,8 @@ from swell.model.cause import Cause
 from swell.model.ids import JobId
 from swell.model.job import Fallback
 from swell.model.record import Transition
-from swell.scheduler.events import AttemptFinished, Start
+from swell.scheduler.events import AttemptFinished, Missed, Start
+from swell.scheduler.guard import in_order
 from swell.scheduler.known import OpenTask
 from swell.scheduler.ready import Block
 from swell.scheduler.retry import NextAttempt, Tries
@@ -71,7 +72,15 @@ class Work:
             self.fallback,
             self.memory_mb,
             self.tries.not_counted,
+            self._missed(parents) if isinstance(parents, Scope) else None,
         )
+
+    @staticmethod
+    def _missed(scope: Scope) -> Missed | None:
+        guard = scope.guard
+        if guard is None or not guard.failures:
+            return None
+        return Missed(scope.split, scope.arrived_indices(), in_order(guard.failures.values()))
 
     def _member_start(self, node: int, parents: tuple[str, ...]) -> Start:
         assert self.gang is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from swell.model.ids import JobId
-from swell.model.job import Fallback
+from swell.model.job import FailedInput, Fallback
 from swell.model.record import Outcome, Transition
 from swell.scheduler.retry import Growth
 
@@ -56,6 +56,15 @@ Event = RunStarted | AttemptFinished | Interrupted | LeftAlone | Tick
 # --- commands: what is to be done --------------------------------------------
 
 
+class Missed(msgspec.Struct, frozen=True):
+    """Of the foreach that task ``split`` opened, and that a join closes: ``indices`` of those
+    that arrived, and the ``failed`` ones, within its budget."""
+
+    split: str
+    indices: tuple[int, ...]
+    failed: tuple[FailedInput, ...]
+
+
 class Start(msgspec.Struct, frozen=True):
     """One attempt to start.
 
@@ -65,7 +74,8 @@ class Start(msgspec.Struct, frozen=True):
     ``parents`` are the ids of the tasks it reads, for joins in split order.
     ``node`` is set for members of a gang: (node index, number of nodes, control task).
     ``memory_mb`` is set where it gets more memory than its step's plan says; ``not_counted``
-    are attempts before it that used up none of the plan's.
+    are attempts before it that used up none of the plan's. ``missed`` is set for a join where
+    children of its foreach failed.
     """
 
     job: JobId
@@ -78,6 +88,7 @@ class Start(msgspec.Struct, frozen=True):
     fallback: Fallback | None = None
     memory_mb: int | None = None
     not_counted: int = 0
+    missed: Missed | None = None
 
 
 class StartAttempts(msgspec.Struct, frozen=True):
@@ -120,19 +131,22 @@ class RetryLater(msgspec.Struct, frozen=True):
 
 
 class TaskFailedForGood(msgspec.Struct, frozen=True):
-    """A task is out of attempts."""
+    """A task is out of attempts; ``is_tolerated`` where the run goes on by a failure budget."""
 
     job: JobId
     step: str
     outcome: Outcome
+    is_tolerated: bool = False
 
 
 class SplitOpened(msgspec.Struct, frozen=True):
-    """A foreach or gang opened ``num`` children of ``step``; told to the user."""
+    """A foreach or gang opened ``num`` children of ``step``; told to the user. ``canaries`` are
+    the indices of those that go first."""
 
     task: str
     step: str
     num: int
+    canaries: tuple[int, ...] = ()
 
 
 class WakeAt(msgspec.Struct, frozen=True):
@@ -142,11 +156,13 @@ class WakeAt(msgspec.Struct, frozen=True):
 
 
 class Finish(msgspec.Struct, frozen=True):
-    """Nothing runs and nothing more will: the run is over."""
+    """Nothing runs and nothing more will: the run is over. ``verdict`` is what a foreach says
+    of its failure budget or canaries, where the run failed by them."""
 
     ok: bool
     interrupted: bool = False
     why: str = ""
+    verdict: str = ""
 
 
 Command = (

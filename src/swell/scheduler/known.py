@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from swell.model.job import FailedInput
 from swell.scheduler.events import OriginTask, TaskKey
 from swell.scheduler.retry import Tries
 
@@ -28,10 +29,12 @@ class OpenTask(msgspec.Struct, frozen=True):
 
 
 class Known(msgspec.Struct, frozen=True):
-    """All tasks of a run that came into being under another driver."""
+    """All tasks of a run that came into being under another driver; ``failed`` are those that
+    failed for good under a foreach that allows failures."""
 
     done: Mapping[TaskKey, OriginTask]
     open: Mapping[TaskKey, OpenTask]
+    failed: Mapping[TaskKey, FailedInput] = MappingProxyType({})
 
 
 NOTHING_KNOWN = Known(MappingProxyType({}), MappingProxyType({}))
@@ -82,3 +85,4 @@ class Ids:
 def _ids(known: Known) -> Iterable[tuple[TaskKey, str]]:
     yield from ((key, one.task) for key, one in known.done.items())
     yield from ((key, one.task) for key, one in known.open.items())
+    yield from ((key, one.task.partition("/")[2]) for key, one in known.failed.items())

@@ -99,13 +99,14 @@ class Launching:
         """The Launches of ``command``, and the facts on tasks that are new."""
         plan = self._plans[command.step]
         wish = plan.resources
-        inputs_of: dict[tuple[str, ...], Inputs] = {}
+        inputs_of: dict[tuple[tuple[str, ...], str], Inputs] = {}
         launches = []
         facts = []
         for start in command.starts:
-            inputs = inputs_of.get(start.parents)
+            read = (start.parents, start.missed.split if start.missed is not None else "")
+            inputs = inputs_of.get(read)
             if inputs is None:
-                inputs = inputs_of[start.parents] = self._inputs(start)
+                inputs = inputs_of[read] = self._inputs(start)
             stack = self._stack(start)
             grown = start.memory_mb
             resources = wish if grown is None else replace(wish, memory_mb=grown)
@@ -168,13 +169,18 @@ class Launching:
         )
         names = tuple(self._names_of(start.parents))
         opened = self._closed_foreach(start) if node.is_join else None
+        missed = start.missed
+        indices = missed.indices if missed is not None else ()
+        failed = missed.failed if missed is not None else ()
         if sum(map(len, records)) > PACK_FROM_BYTES and len(records) > 1:
             path = self._pack(f"{start.step}-{start.job.task}", records)
-            return Inputs(names, pack=path, opened=opened)
-        return Inputs(names, tuple(records), opened=opened)
+            return Inputs(names, (), path, opened, indices, failed)
+        return Inputs(names, tuple(records), None, opened, indices, failed)
 
     def _closed_foreach(self, start: Start) -> Opened | None:
         """The foreach that a join closes: the innermost one around its parents."""
+        if start.missed is not None:
+            return self._opened[start.missed.split]
         if start.step not in self._splits_of_join or not start.parents:
             return None
         innermost = self._places[start.parents[0]].innermost_split

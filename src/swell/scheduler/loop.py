@@ -45,6 +45,7 @@ from swell.scheduler.events import (
     Tick,
     WakeAt,
 )
+from swell.scheduler.failures import FailureTally, slim
 from swell.scheduler.launching import Launching
 from swell.scheduler.observe import (
     ChildrenOpened,
@@ -67,6 +68,8 @@ from swell.seams.backend import Backend, LeavableBackend
 from swell.seams.clock import Clock
 
 HEARTBEAT_S = 10.0
+WHOLE_FAILURES = 200
+"""Of further failures the traceback is not kept, but for one example of each cause."""
 
 
 class TaskLog(Protocol):
@@ -121,7 +124,9 @@ class Inbox:
 
 
 class RunEnd(msgspec.Struct, frozen=True):
-    """How a run ended, and where its steps stood; ``store_error``: the store gave up.
+    """How a run ended, and where its steps stood; ``store_error``: the store gave up;
+    ``verdict``: what a foreach says of its failure budget or canaries, where they ended it.
+    ``tally`` has the failures by cause.
 
     ``left`` attempts go on elsewhere: the driver left the run, which has not ended.
     """
@@ -133,6 +138,8 @@ class RunEnd(msgspec.Struct, frozen=True):
     store_error: Exception | None = None
     counts: dict[str, StepCounts] = {}
     left: int = 0
+    verdict: str = ""
+    tally: FailureTally = msgspec.field(default_factory=FailureTally)
 
 
 class RunLoop:
@@ -173,6 +180,7 @@ class RunLoop:
         self._wake_at: float | None = None
         self._finish: Finish | None = None
         self._failures: list[TaskFailed] = []
+        self._tally = FailureTally()
         self._store_error: Exception | None = None
 
     def drive(self) -> RunEnd:
@@ -267,6 +275,8 @@ class RunLoop:
             failures=tuple(self._failures),
             store_error=self._store_error,
             counts=self._state.counts(),
+            verdict=finish.verdict,
+            tally=self._tally,
         )
         self._observer.notice(Progress(now, self._state.counts()))
         self._observer.notice(
@@ -417,14 +427,23 @@ class RunLoop:
                 )
             case TaskFailedForGood():
                 plan, outcome = self._launching.plan(command.step), command.outcome
-                is_meant = retry_is_meant(plan, outcome)
                 failure = TaskFailed(
-                    command.job, command.step, now, outcome, plan.attempts, is_meant
+                    command.job,
+                    command.step,
+                    now,
+                    outcome,
+                    plan.attempts,
+                    retry_is_meant(plan, outcome),
+                    command.is_tolerated,
                 )
-                self._failures.append(failure)
+                self._tally.add(failure)
+                is_whole = len(self._failures) < WHOLE_FAILURES
+                self._failures.append(failure if is_whole else slim(failure))
                 self._observer.notice(failure)
             case SplitOpened():
-                self._observer.notice(ChildrenOpened(command.task, command.step, now, command.num))
+                self._observer.notice(
+                    ChildrenOpened(command.task, command.step, now, command.num, command.canaries)
+                )
             case WakeAt():
                 self._wake_at = command.at
             case Finish():

@@ -66,7 +66,7 @@ class TaskFailed(msgspec.Struct, frozen=True):
     """A task is out of attempts, or was ended with the run.
 
     ``attempts`` is how many it had by its step's plan; ``is_meant`` says whether those are
-    for failures like this one.
+    for failures like this one, ``is_tolerated`` that a failure budget lets the run go on.
     """
 
     job: JobId
@@ -75,6 +75,7 @@ class TaskFailed(msgspec.Struct, frozen=True):
     outcome: Outcome
     attempts: int = 1
     is_meant: bool = True
+    is_tolerated: bool = False
 
 
 class TasksEnding(msgspec.Struct, frozen=True):
@@ -86,12 +87,14 @@ class TasksEnding(msgspec.Struct, frozen=True):
 
 
 class ChildrenOpened(msgspec.Struct, frozen=True):
-    """A foreach or gang opened ``num`` tasks of ``step``."""
+    """A foreach or gang opened ``num`` tasks of ``step``; the ``canaries`` among them, by index,
+    go first."""
 
     task: str
     step: str
     at: float
     num: int
+    canaries: tuple[int, ...] = ()
 
 
 class TasksAdopted(msgspec.Struct, frozen=True):

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from array import array
+from typing import TYPE_CHECKING
 
 from swell.errors import InternalError
+
+if TYPE_CHECKING:
+    from swell.scheduler.guard import Guard
 
 Splits = tuple[tuple[str, int], ...]
 """(id of the split task, index in it) for each open foreach or gang, outermost first."""
@@ -16,12 +20,14 @@ class Scope:
     Each task runs in one innermost scope at one index. ``arrivals`` holds, by index, the
     id of the task that reached the join (0 = not yet); ``missing`` counts those that
     neither arrived nor were lost. A static split adds no level to ``splits``: its branches
-    are different steps already.
+    are different steps already. ``guard`` is there for a foreach with a failure budget or
+    canaries.
     """
 
     __slots__ = (
         "arrivals",
         "first",
+        "guard",
         "index",
         "is_gang",
         "is_static",
@@ -54,6 +60,7 @@ class Scope:
         self.was_lost = False
         self.is_gang = False
         self.first = 0
+        self.guard: Guard | None = None
 
     def splits_at(self, index: int) -> Splits:
         """The foreaches and gangs around the task at ``index``."""
@@ -78,17 +85,21 @@ class Scope:
         self.ran = self.ran or ran
         return self.missing == 0
 
-    def lose(self) -> bool:
+    def lose(self, *, ran: bool) -> bool:
         """A task here will never arrive; True when nobody is missing any more."""
         self.missing -= 1
-        self.was_lost = True
+        self.ran = self.ran or ran
         return self.missing == 0
+
+    def arrived_indices(self) -> tuple[int, ...]:
+        """Where tasks arrived, in order."""
+        return tuple([index for index, id in enumerate(self.arrivals) if id])
 
     def arrived_names(self) -> tuple[str, ...]:
         """Ids of all that arrived, in split order."""
         if self.is_gang:
             return tuple([gang_member_name(self.first, id - self.first) for id in self.arrivals])
-        return tuple([str(id) for id in self.arrivals])
+        return tuple([str(id) for id in self.arrivals if id])
 
 
 def gang_member_name(first: int, node: int) -> str:

@@ -33,6 +33,7 @@ from swell.scheduler.events import (
     TaskKey,
     WakeAt,
 )
+from swell.scheduler.guard import failed_input, judge
 from swell.scheduler.known import NOTHING_KNOWN, Known
 from swell.scheduler.ready import Block, StepCounts, StepState
 from swell.scheduler.retry import NextAttempt, next_attempt
@@ -85,6 +86,7 @@ class RunState:
         self._interrupted = False
         self._finished = False
         self._why = ""
+        self._verdict = ""
         self._told: list[Command] = []
 
     # --- for the loop ------------------------------------------------------
@@ -116,6 +118,7 @@ class RunState:
         if not self._stopping and not self._left_alone:
             if self._adoption.is_searching:
                 self._unfolding.adopt_some()
+                self._heed_refusal()
             self._starting.start_ready(self._now)
         return self._take_commands()
 
@@ -179,11 +182,11 @@ class RunState:
         if self._unfolding.reached_end:
             finish = Finish(ok=True)
         elif self._stopping:
-            finish = Finish(ok=False, interrupted=self._interrupted, why=self._why)
+            finish = Finish(False, self._interrupted, self._why, self._verdict)
         elif self._more_will_start or not self._begun or self._left_alone:
             return []
         elif self._why:
-            finish = Finish(ok=False, why=self._why)
+            finish = Finish(False, why=self._why, verdict=self._verdict)
         else:
             raise InternalError(f"Nothing is left to run, but '{self._graph.end}' never ran.")
         self._finished = True
@@ -225,6 +228,7 @@ class RunState:
         """A task ended ok; when the run is ending, only the end step's still matters."""
         if not self._stopping or block.step.name == self._graph.end:
             self._unfolding.follow(block, index, transition)
+            self._heed_refusal()
 
     def _refusal(self, step: StepState, transition: Transition | None) -> str:
         if transition is not None and not transition.split and transition.targets == step.always:
@@ -252,7 +256,17 @@ class RunState:
         else:
             counts.failed += 1
             self._failed_for_good(work, event)
-            self._unfolding.lose(work.block.scope)
+            self._lose(work.block, work.index)
+
+    def _lose(self, block: Block, index: int) -> None:
+        if self._stopping:
+            return
+        self._unfolding.lose(block.scope, index)
+        self._heed_refusal()
+
+    def _heed_refusal(self) -> None:
+        if self._unfolding.refused:
+            self._end_for(self._unfolding.refused)
 
     def _wait(self, work: Work, event: AttemptFinished, following: NextAttempt) -> None:
         at = self._now + following.wait_s
@@ -269,8 +283,18 @@ class RunState:
         if work.fallback is not None:
             job = JobId(job.task, work.fallback.attempts_made - 1)
             outcome = Outcome(False, Cause(work.fallback.cause), work.fallback.message)
-        self._told.append(TaskFailedForGood(job, step, outcome))
-        why = f"Task {step}/{job.task} failed."
+        failure = failed_input(work.index, f"{step}/{job.task}", job.attempt + 1, outcome)
+        verdict = judge(work.block.scope, work.index, failure)
+        self._told.append(TaskFailedForGood(job, step, outcome, verdict.is_tolerated))
+        if verdict.why:
+            self._end_for(verdict.why)
+        elif verdict.ends_run:
+            self._end_for(f"Task {step}/{job.task} failed.", is_verdict=False)
+
+    def _end_for(self, why: str, *, is_verdict: bool = True) -> None:
+        """Something failed that ends the run, now or when all that does not need it is done."""
+        if is_verdict:
+            self._verdict = self._verdict or why
         if self._limits.keep_going:
             self._why = self._why or why
         else:
@@ -328,4 +352,4 @@ class RunState:
             if done == gang.size:
                 self._go_on(block, node, gang.transitions[node])
             else:
-                self._unfolding.lose(block.scope)
+                self._lose(block, node)

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 from swell.errors import InternalError
 from swell.model.graph import Graph
-from swell.model.job import StepPlan
+from swell.model.job import FailedInput, StepPlan
 from swell.model.record import Transition
 from swell.scheduler.adoption import Adoption
 from swell.scheduler.events import OriginTask, SplitOpened, TaskKey
+from swell.scheduler.guard import Guard, guard_of, judge
 from swell.scheduler.known import NOTHING_KNOWN, Ids, Known
 from swell.scheduler.ready import Block, ReadyWork, StepState
 from swell.scheduler.scopes import Scope, gang_member_name
@@ -21,7 +22,8 @@ ADOPTED_AT_ONCE = 10_000
 class Unfolding:
     """The tasks that came into being, as ready Blocks and open scopes.
 
-    ``ready`` and ``steps`` are for the state; ``opened`` collects splits to tell of.
+    ``ready`` and ``steps`` are for the state; ``opened`` collects splits to tell of;
+    ``refused`` says why the run cannot go on after canaries failed, '' while it can.
     """
 
     def __init__(
@@ -33,9 +35,10 @@ class Unfolding:
     ) -> None:
         self.ready = ReadyWork(graph, plans)
         self.steps = self.ready.steps
-        self.adoption = Adoption(origin)
+        self.adoption = Adoption(origin, known.failed)
         self.opened: list[SplitOpened] = []
         self.reached_end = False
+        self.refused = ""
         self._start = graph.start
         self._end = graph.end
         self._ids = Ids(known)
@@ -51,10 +54,44 @@ class Unfolding:
         self.ready.clear()
         self.adoption.clear()
 
-    def lose(self, scope: Scope) -> None:
-        """A task in ``scope`` never reaches its join, so neither do those after the join."""
-        while scope.lose() and scope.parent is not None:
-            scope = scope.parent
+    def lose(self, scope: Scope, index: int, *, ran: bool = True) -> None:
+        """The task at ``index`` of ``scope`` never reaches its join; neither do those after the
+        join, unless the foreach tolerates it: then the join comes without it."""
+        while True:
+            guard = scope.guard
+            scope.was_lost = scope.was_lost or guard is None or not guard.tolerates(index)
+            scope.lose(ran=ran)
+            if guard is not None and index in guard.pending:
+                self._canary_ended(scope, guard, index, passed=False)
+            if scope.missing:
+                return
+            if not scope.was_lost and guard is not None:
+                self._place_join(self.steps[guard.join], scope)
+                return
+            if scope.parent is None:
+                return
+            scope, index = scope.parent, scope.index
+
+    def _canary_ended(self, scope: Scope, guard: Guard, index: int, *, passed: bool) -> None:
+        """After the last canary: start the others, or give up the foreach."""
+        guard.pending.discard(index)
+        guard.failed_canaries += not passed
+        if guard.pending:
+            return
+        held = guard.held
+        if guard.failed_canaries:
+            scope.was_lost = True
+            scope.missing -= guard.num_held
+            for block in held:
+                block.step.counts.waiting -= block.end - block.index
+            if guard.canary_failure is not None:
+                verdict = judge(scope.parent, scope.index, guard.canary_failure)
+                if verdict.ends_run:
+                    self.refused = verdict.why or guard.canary_words()
+        else:
+            for block in held:
+                self._offer(block, ran=guard.ran)
+        guard.held = []
 
     def follow(
         self, block: Block, index: int, transition: Transition | None, *, ran: bool = True
@@ -98,12 +135,21 @@ class Unfolding:
         parent = scope.parent
         if parent is None:
             raise InternalError(f"Step '{join.name}' joins, but no split is open there.")
-        if not scope.arrive(index, task, ran=ran):
+        scope.arrive(index, task, ran=ran)
+        guard = scope.guard
+        if guard is not None and index in guard.pending:
+            self._canary_ended(scope, guard, index, passed=True)
+        if scope.missing:
             return
         if scope.was_lost:
-            self.lose(parent)
+            self.lose(parent, scope.index)
             return
-        at = scope.index
+        self._place_join(join, scope)
+
+    def _place_join(self, join: StepState, scope: Scope) -> None:
+        """All that will come has come."""
+        parent, at = scope.parent, scope.index
+        assert parent is not None
         block = Block(join, parent, self._id_at(join, parent, at) - at, at, at + 1, scope)
         self._place(block, ran=scope.ran)
 
@@ -130,8 +176,15 @@ class Unfolding:
         children = Block(step, inner, inner.first, 0, split.num, (task,))
         children.is_gang = split.is_gang
         if ran:
-            self.opened.append(SplitOpened(task, step.name, split.num))
-        self._place(children, ran=ran)
+            self.opened.append(SplitOpened(task, step.name, split.num, split.canaries))
+        guard = inner.guard = guard_of(block.step.node, step.name, split)
+        if guard is None:
+            self._place(children, ran=ran)
+            return
+        guard.ran = ran
+        for part in guard.first_and_held(children):
+            self._place(part, ran=ran)
+        step.counts.waiting += guard.num_held
 
     def _id_at(
         self, step: StepState, scope: Scope, place: int, rounds: tuple[int, ...] | None = None
@@ -146,6 +199,9 @@ class Unfolding:
     def _place(self, block: Block, *, ran: bool) -> None:
         """Make ``block`` ready, or look for it in the origin first."""
         block.step.counts.waiting += block.end - block.index
+        self._offer(block, ran=ran)
+
+    def _offer(self, block: Block, *, ran: bool) -> None:
         if ran or not self.adoption.knows(block.step.name):
             self.ready.push(block)
         else:
@@ -159,8 +215,18 @@ class Unfolding:
             for found in self.adoption.next_found(self.ready):
                 counts = found.block.step.counts
                 counts.waiting -= 1
+                if found.failed is not None:
+                    counts.failed += 1
+                    self._lose_known(found.block.scope, found.index, found.failed)
+                    continue
                 counts.adopted += 1
                 self.follow(found.block, found.index, found.transition, ran=False)
+
+    def _lose_known(self, scope: Scope, index: int, failed: FailedInput) -> None:
+        verdict = judge(scope, index, failed)
+        if verdict.ends_run:
+            self.refused = self.refused or verdict.why or f"Task {failed.task} failed."
+        self.lose(scope, index, ran=False)
 
 
 def _name(block: Block, index: int) -> str:

@@ -124,7 +124,9 @@ class Beginning:
         if not is_without_driver(run):
             return False
         metastore = self._stores.metastore
-        _, intents = find_what_is_known(metastore, run, self._flow.graph, self._stores.data)
+        _, intents = find_what_is_known(
+            metastore, run, self._flow.graph, self._flow.plans, self._stores.data
+        )
         if not intents:
             return False
         if all(plan.backend != BATCH_BACKEND for plan in self._flow.plans.values()):
@@ -143,7 +145,9 @@ class Beginning:
         metastore = self._stores.metastore
         fact = find_run_to_take(metastore, self._flow, number)
         origin = find_origin(metastore, self._flow.name, number)
-        known, intents = find_what_is_known(metastore, fact, self._flow.graph, self._stores.data)
+        known, intents = find_what_is_known(
+            metastore, fact, self._flow.graph, self._flow.plans, self._stores.data
+        )
         context = self._context(fact, None, dict(origin.parameters))
         state = RunState(self._flow.graph, self._flow.plans, self._limits(), known=known)
         take(metastore, fact)
@@ -261,6 +265,7 @@ class Beginning:
             project=self._project.facts if self._project is not None else {},
             withs=self._flow.withs,
             configs=self._flow.encoded_configs(),
+            canary=self._order.canary,
         )
 
     def _commit_parameters(

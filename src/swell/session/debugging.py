@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 from swell.client.query import find_attempt
@@ -11,9 +11,19 @@ from swell.errors import CommandException
 from swell.model.facts import SCRIPT_ARTIFACT, AttemptFact, RunFact, TaskFact
 from swell.model.graph import NodeType
 from swell.model.ids import PARAMETERS_STEP, JobId
-from swell.model.job import Frame, Gang, Inputs, Launch, Opened, RunContext, StepPlan
+from swell.model.job import (
+    FailedInput,
+    Frame,
+    Gang,
+    Inputs,
+    Launch,
+    Opened,
+    RunContext,
+    StepPlan,
+)
 from swell.model.record import Outcome, Record, Split
 from swell.model.wire import decode_record, encode
+from swell.scheduler.guard import failed_input, in_order
 from swell.session.attempt import attempt_runner
 from swell.session.code_facts import script_text
 from swell.session.datastores import Datastores
@@ -171,21 +181,47 @@ class Debugging:
         paths = [path for path in created.parents if not path.startswith(f"{PARAMETERS_STEP}/")]
         tasks = [path.partition("/")[2] for path in paths]
         records = tuple(metastore.encoded_records(created.run, tasks)) if tasks else ()
-        opened = self._closed_foreach(tasks) if node.is_join and tasks else None
-        return Inputs(tuple(paths), records, opened=opened)
+        opened = self._closed_foreach() if node.is_join else None
+        if opened is None:
+            return Inputs(tuple(paths), records)
+        arrived = self._arrived(set(tasks))
+        if len(arrived) == opened.num_splits:
+            return Inputs(tuple(paths), records, opened=opened)
+        failed = self._failed_children(set(range(opened.num_splits)) - set(arrived))
+        indices = tuple(arrived)
+        return Inputs(tuple(paths), records, opened=opened, indices=indices, failed=failed)
 
-    def _closed_foreach(self, parents: Sequence[str]) -> Opened | None:
+    def _arrived(self, tasks: set[str]) -> list[int]:
+        """The indices, in the foreach that a join closes, of ``tasks``, in order."""
+        depth = len(self._chosen.fact.created.indices)
+        facts = self._stores.metastore.tasks(self._run.id)
+        return sorted(f.created.indices[depth] for f in facts if f.created.task in tasks)
+
+    def _failed_children(self, missing: set[int]) -> tuple[FailedInput, ...]:
+        """Those that its foreach allowed to fail: of each the first task that did."""
+        around = self._chosen.fact.created.indices
+        depth, metastore = len(around), self._stores.metastore
+        found: dict[int, FailedInput] = {}
+        for fact in reversed(metastore.tasks(self._run.id)):
+            created = fact.created
+            if fact.ok is not False or created.indices[:depth] != around:
+                continue
+            index = created.indices[depth] if len(created.indices) > depth else -1
+            if index in missing and index not in found:
+                attempts = metastore.attempts(created.run, created.step, created.task)
+                outcome = attempts[-1].outcome
+                if outcome is not None:
+                    task = f"{created.step}/{created.task}"
+                    found[index] = failed_input(index, task, len(attempts), outcome)
+        return in_order(found.values())
+
+    def _closed_foreach(self) -> Opened | None:
         """The foreach that a join closes; None for the join of static branches."""
-        graph, step = self._flow.graph, self._chosen.fact.created.step
-        if not any(
-            node.matching_join == step and node.type is NodeType.FOREACH
-            for node in graph.nodes.values()
-        ):
-            return None
-        run = self._run.id
-        (first,) = self._stores.metastore.tasks(run, task=parents[0])
-        steps = _split_steps(first.created.path_text)
-        return self._opened(steps[-1], first.created.indices[:-1]) if steps else None
+        created = self._chosen.fact.created
+        for name, node in self._flow.graph.nodes.items():
+            if node.matching_join == created.step and node.type is NodeType.FOREACH:
+                return self._opened(name, created.indices)
+        return None
 
     def _opened(self, step: str, indices: tuple[int, ...]) -> Opened:
         split: Split | None = opened_split(self._stores, self._run.id, step, indices)

@@ -6,9 +6,12 @@ from collections import deque
 
 import msgspec
 
-from swell.model.ids import JobId, RunId
+from swell.model.ids import PARAMETERS_STEP, JobId, RunId
 from swell.model.record import Split
 from swell.session.reading import LocalStores
+
+LINE_CHARS = 160
+"""Of all parameters together."""
 
 
 class ForeachPlace(msgspec.Struct, frozen=True):
@@ -34,6 +37,18 @@ def foreach_places(stores: LocalStores, run: RunId, step: str, task: str) -> lis
             text = "" if split.is_gang else stores.data.item_text(split.items.ref(index))
             places.append(ForeachPlace(split.var, index, split.num, text))
     return places
+
+
+def parameters_line(stores: LocalStores, run: RunId) -> str:
+    """'n = 3, alpha = 0.5': the parameters and constants of a run, in a line; '' without any."""
+    shown = [
+        f"{name} = {ref.preview_line}"
+        for stored in stores.metastore.records(run, step=PARAMETERS_STEP)
+        for name, ref in sorted(stored.record.artifacts.items())
+        if name != "name" and not name.startswith("_")
+    ]
+    line = ", ".join(shown)
+    return line if len(line) <= LINE_CHARS else f"{line[: LINE_CHARS - 1]}…"
 
 
 def opened_split(

@@ -21,8 +21,9 @@ class RunOrder(msgspec.Struct, frozen=True):
     ``parameters`` are values by attribute name; ignored where ``resumes`` is set.
     ``max_log_mb`` holds per stream and attempt. ``namespace`` is for client calls in
     tasks: None is the user's own, "" is all. ``attaches_to`` is the number of a run to go on
-    with; with ``enforces_memory`` a task on this machine that takes more memory than it
-    declared is ended; ``leaves`` lets the driver leave as soon as all that runs goes on elsewhere.
+    with; ``canary`` is for foreaches that say none themselves; with ``enforces_memory`` a task
+    on this machine that takes more memory than it declared is ended; ``leaves`` lets the driver
+    leave as soon as all that runs goes on elsewhere.
     """
 
     parameters: dict[str, Any] = {}
@@ -45,6 +46,7 @@ class RunOrder(msgspec.Struct, frozen=True):
     attaches_to: str | None = None
     leaves: bool = False
     enforces_memory: bool = False
+    canary: int = 0
 
 
 class RunResult(msgspec.Struct, frozen=True):

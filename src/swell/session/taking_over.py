@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from swell.compute.output import OutputSink, TaskOutput
 from swell.errors import CommandException, UsageError
@@ -15,17 +16,19 @@ from swell.model.facts import (
     RunFact,
     RunStatus,
     RunTaken,
+    TaskCreated,
     TaskFact,
 )
 from swell.model.graph import Graph
 from swell.model.ids import JobId, RunId
-from swell.model.job import Intent, Launch
+from swell.model.job import FailedInput, Intent, Launch, StepPlan
 from swell.model.remote import RunKeys, unpack_submission
 from swell.model.wire import decode_graph
 from swell.scheduler.events import TaskKey
+from swell.scheduler.guard import failed_input
 from swell.scheduler.known import Known, OpenTask
 from swell.scheduler.resume import latest_outcomes, tasks_to_adopt
-from swell.scheduler.retry import UNCOUNTED, Tries
+from swell.scheduler.retry import UNCOUNTED, Tries, next_attempt
 from swell.seams.metastore import Metastore
 from swell.seams.storage import Storage
 from swell.session.datastores import Datastores
@@ -33,6 +36,7 @@ from swell.session.flow import SettledFlow
 from swell.session.liveness import is_lost
 from swell.session.run_order import BATCH_BACKEND
 
+NO_PLANS: Mapping[str, StepPlan] = MappingProxyType({})
 _ID = ".id"
 
 
@@ -80,7 +84,11 @@ def take(metastore: Metastore, run: RunFact) -> None:
 
 
 def find_what_is_known(
-    metastore: Metastore, run: RunFact, graph: Graph, data: Datastores
+    metastore: Metastore,
+    run: RunFact,
+    graph: Graph,
+    plans: Mapping[str, StepPlan],
+    data: Datastores,
 ) -> tuple[Known, tuple[Intent, ...]]:
     """What the run's other driver made of it, and its submissions that may still run.
 
@@ -109,6 +117,7 @@ def find_what_is_known(
         attempts,
         [launch for launches in submitted.values() for launch in launches],
         in_flight,
+        plans,
     )
     return known, intents
 
@@ -132,8 +141,10 @@ def what_is_known(
     attempts: Sequence[AttemptFact],
     submitted: Sequence[Launch],
     in_flight: set[JobId],
+    plans: Mapping[str, StepPlan] = NO_PLANS,
 ) -> Known:
-    """From facts and submissions to what a second driver needs; pure.
+    """From facts and submissions to what a second driver needs; pure. ``plans`` say which
+    failures were the last ones, where a foreach allows some.
 
     A gang goes on only where none of its members has ended: else it begins anew.
     """
@@ -145,6 +156,7 @@ def what_is_known(
     broken = _broken_gangs(submitted, in_flight)
     memory = _memory_of_attempts(attempts, submitted)
     open_tasks: dict[TaskKey, OpenTask] = {}
+    failed: dict[TaskKey, FailedInput] = {}
     for launch in submitted:
         key = _key_of(launch)
         if key not in done and launch.job in in_flight:
@@ -160,14 +172,49 @@ def what_is_known(
         if key in done:
             continue
         made = by_task.get(created.task, [])
+        had = memory.get(created.task, {})
+        is_over = created.task not in running and made
+        if is_over and _failed_for_good(graph, plans.get(created.step), made, had):
+            failed[key] = _failure_of(created, made)
+            continue
         following = max((fact.job.attempt + 1 for fact in made), default=0)
         attempt = running.get(created.task, following)
         if created.task in broken:
             attempt = max(following, running.get(created.task, -1) + 1)
-        had = memory.get(created.task, {})
         memory_mb = had[max(had)] if had else None
         open_tasks[key] = OpenTask(created.task, attempt, _tries(made, had), memory_mb=memory_mb)
-    return Known(done, open_tasks)
+    return Known(done, open_tasks, failed)
+
+
+def _failed_for_good(
+    graph: Graph, plan: StepPlan | None, made: Sequence[AttemptFact], memory: Mapping[int, int]
+) -> bool:
+    """Whether the last attempt was the last one, in a foreach that allows failures."""
+    last, step = made[-1].outcome, made[-1].step
+    around = graph.nodes[step].split_parents if step in graph.nodes else ()
+    if plan is None or last is None or last.ok or plan.fallback_attempts:
+        return False
+    if last.cause in (Cause.CANCELLED, Cause.DRIVER_LOST):
+        return False
+    if not any(graph.nodes[name].max_failures is not None for name in around):
+        return False
+    return (
+        next_attempt(
+            plan,
+            _tries(made[:-1], memory),
+            last,
+            uncounted=last.cause in UNCOUNTED,
+            memory_mb=memory.get(made[-1].job.attempt),
+        )
+        is None
+    )
+
+
+def _failure_of(created: TaskCreated, made: Sequence[AttemptFact]) -> FailedInput:
+    outcome = made[-1].outcome
+    assert outcome is not None
+    index = created.indices[-1] if created.indices else 0
+    return failed_input(index, f"{created.step}/{created.task}", len(made), outcome)
 
 
 def _key_of(launch: Launch) -> TaskKey:

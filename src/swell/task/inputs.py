@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
-from swell.errors import SwellError, Untrusted
-from swell.model.job import Frame, Inputs
+from swell.errors import ExceptionWrapper, SwellError, Untrusted
+from swell.model.job import FailedInput, Frame, Inputs
 from swell.model.record import ArtifactRef, ItemRef, Record
 from swell.model.wire import decode_record, decode_ref
 
@@ -115,10 +115,69 @@ def step_of(one: Input) -> str:
     return str(one.__dict__["_Input__task"]).split("/")[0]
 
 
+class Failure:
+    """An item of a foreach whose tasks failed within its ``max_failures``, as its join sees it.
+
+    ``index`` and ``input`` are the item's, ``task`` is the task that failed ('step/task'),
+    ``cause`` a word such as 'user_error' or 'out_of_memory', ``attempts`` how often it was tried.
+    ``error`` has the exception's text, ``type`` and ``stacktrace``.
+    """
+
+    def __init__(self, failed: FailedInput, frame: Frame, loader: Loader) -> None:
+        self.__failed = failed
+        self.__frame = frame
+        self.__loader = loader
+
+    @property
+    def index(self) -> int:
+        """The item's index."""
+        return self.__failed.index
+
+    @property
+    def input(self) -> object:
+        """The item, loaded now."""
+        return load_item(self.__loader, self.__frame)
+
+    item = input
+
+    @property
+    def task(self) -> str:
+        """The task that failed, as 'step/task'."""
+        return self.__failed.task
+
+    @property
+    def cause(self) -> str:
+        """Why, in a word."""
+        return self.__failed.cause
+
+    @property
+    def attempts(self) -> int:
+        """How often it was tried."""
+        return self.__failed.attempts
+
+    @property
+    def error(self) -> ExceptionWrapper:
+        """What it raised; where its process died, the cause and the sentence on it."""
+        error = self.__failed.error
+        if error is None:
+            return ExceptionWrapper(self.__failed.message, self.__failed.cause, "")
+        return ExceptionWrapper(error.text, error.type, error.traceback)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise SwellError(
+            f"The failure of {self.task} was to be stored.",
+            remedy="Store what is wanted from it instead, such as failure.error or failure.index.",
+        )
+
+    def __repr__(self) -> str:
+        return f"<failure of {self.task}: {self.error!r}>"
+
+
 class JoinInputs:
     """The inputs of a join: iterable, by index, by step name; ``len`` works.
 
-    After a foreach they come in index order.
+    After a foreach they come in index order. Where it has a failure budget, they are those
+    that succeeded, and ``failures()`` the others.
     """
 
     def __init__(self, inputs: Inputs, stack: tuple[Frame, ...], loader: Loader, flow: str) -> None:
@@ -162,6 +221,20 @@ class JoinInputs:
             f"{', '.join(steps) or 'no step'}."
         )
 
+    def succeeded(self) -> list[Input]:
+        """The inputs themselves, as a list: what failed is not among them."""
+        return list(self)
+
+    def failures(self) -> list[Failure]:
+        """The items that failed within the foreach's ``max_failures``, in index order."""
+        opened = self.__inputs.opened
+        if opened is None:
+            return []
+        return [
+            Failure(failed, opened.frame(failed.index), self.__loader)
+            for failed in self.__inputs.failed
+        ]
+
     def values(self, name: str) -> list[object]:
         """Artifact ``name`` of all inputs, in split order, read together.
 
@@ -195,4 +268,7 @@ class JoinInputs:
 
     def __stack_of(self, position: int) -> tuple[Frame, ...]:
         opened = self.__inputs.opened
-        return (*self.__stack, opened.frame(position)) if opened else self.__stack
+        if opened is None:
+            return self.__stack
+        indices = self.__inputs.indices
+        return (*self.__stack, opened.frame(indices[position] if indices else position))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -35,6 +35,9 @@ from swell.task.door import Comparer, TaskDoor
 from swell.task.inputs import JoinInputs
 from swell.task.loads import TimedStore
 from swell.task.trace import describe_error
+
+if TYPE_CHECKING:
+    from swell.task.canaries import CanaryChoice
 
 CHILD_INLINE_BYTES = 1024
 """What a foreach hands to all its children stands in a Blob from this size on, so that
@@ -310,16 +313,28 @@ class _Attempt:
             return Transition(chosen.targets, split)
         if chosen.foreach is None:
             return Transition(chosen.targets)
+        canaries = self._canaries()
+        items = canaries.over(chosen.items) if canaries is not None else chosen.items
         try:
             stored = self.runner.store.store_items(
-                chosen.items, self.runner.context.max_num_splits, f"self.{chosen.foreach}"
+                items, self.runner.context.max_num_splits, f"self.{chosen.foreach}"
             )
         except TypeError as error:
             raise not_iterable(self.flow, chosen.foreach, chosen.items, error) from error
         self._check_splits(stored.count)
         if stored.count == 0 and not chosen.allow_empty:
             raise empty_foreach(self.flow, chosen)
-        return Transition(chosen.targets, Split(chosen.foreach, stored.count, stored.items))
+        indices = canaries.indices() if canaries is not None else ()
+        split = Split(chosen.foreach, stored.count, stored.items, canaries=indices)
+        return Transition(chosen.targets, split)
+
+    def _canaries(self) -> CanaryChoice | None:
+        number = self.node.canary or self.runner.context.canary
+        if not number:
+            return None
+        from swell.task.canaries import CanaryChoice
+
+        return CanaryChoice(number)
 
     def _check_splits(self, wanted: int) -> None:
         limit = self.runner.context.max_num_splits

@@ -6,11 +6,12 @@ import click
 import pytest
 
 from swell.cli.again import Again, command_again, option_words, program_words
-from swell.cli.failure import Story, groups_of, lines_before, report
+from swell.cli.failure import Story, lines_before, report
 from swell.cli.render import Paint
 from swell.model.cause import Cause
 from swell.model.ids import JobId
 from swell.model.record import ErrorInfo, Outcome
+from swell.scheduler.failures import tally_of
 from swell.scheduler.loop import RunEnd
 from swell.scheduler.observe import TaskFailed
 from swell.scheduler.ready import StepCounts
@@ -41,9 +42,19 @@ def reported(
     stories: dict[str, Story] | None = None,
     why: str = "",
     interrupted: bool = False,
+    verdict: str = "",
+    ok: bool = False,
 ) -> list[str]:
-    end = RunEnd(False, interrupted, why, failures, counts=counts or {})
-    return report(15, end, groups_of(failures), stories or {}, AGAIN, Paint(False))
+    end = RunEnd(
+        ok,
+        interrupted,
+        why,
+        failures,
+        counts=counts or {},
+        verdict=verdict,
+        tally=tally_of(failures),
+    )
+    return report(15, end, stories or {}, AGAIN, Paint(False))
 
 
 def test_one_failure_is_told_with_cause_place_traceback_last_lines_and_what_to_type() -> None:
@@ -68,24 +79,38 @@ def test_one_failure_is_told_with_cause_place_traceback_last_lines_and_what_to_t
 def test_failures_of_one_cause_are_told_once_and_the_most_frequent_cause_first() -> None:
     failures = [segfault(1), *(user_error(i, f"bad value {i}") for i in range(2, 139))]
     lines = reported(*failures, counts={"work": StepCounts(failed=138, done=62)})
-    assert lines[1] == "138 of 200 tasks of 'work' failed, for 2 causes."
+    assert lines[1] == "138 of 200 tasks of 'work' failed: 2 causes."
     headings = [line for line in lines if " failed" in line][1:]
     assert headings == [
         "work/2 failed: ValueError: bad value 2",
         "work/1 failed (after 2 attempts): signal: Ended by SIGSEGV (segmentation fault).",
     ]
     assert "  In the same way: work/3, work/4, work/5, work/6, work/7, work/8 and 130 more" in lines
+    assert "  To run it here: python flow.py debug 15/work/2" in lines
 
 
-def test_the_same_exception_from_another_line_is_another_cause() -> None:
-    assert len(groups_of([user_error(1, line=7), user_error(2, line=8)])) == 2
-    assert len(groups_of([user_error(1, "a"), user_error(2, "b")])) == 1
-    assert len(groups_of([user_error(1), user_error(2, step="other")])) == 2
+def test_a_foreach_that_ended_the_run_speaks_first() -> None:
+    words = "3 of 100 items of 'work' failed, and max_failures=2% allows 2."
+    lines = reported(user_error(2), user_error(3), user_error(4), verdict=words)
+    assert lines[1:4] == [words, "", "3 tasks of 'work' failed: all for one cause."]
+
+
+def test_failures_within_the_budget_of_a_run_that_is_done_can_be_tried_again() -> None:
+    lines = reported(user_error(2), user_error(3), ok=True)
+    assert lines[1] == "2 tasks of 'work' failed, within max_failures: all for one cause."
+    assert lines[-1] == "Again:   python flow.py resume --origin-run-id 15"
+
+
+def test_an_example_of_many_is_told_with_its_inputs() -> None:
+    story = Story("items[3] = x", parameters="alpha = 0.5, n = 3")
+    lines = reported(user_error(2), user_error(3), stories={"2": story})
+    assert "work/2 failed (items[3] = x): ValueError: no" in lines
+    assert "  Parameters: alpha = 0.5, n = 3" in lines
 
 
 def test_of_many_causes_some_are_shown_and_the_others_counted() -> None:
     lines = reported(*(user_error(i, line=i) for i in range(1, 10)))
-    assert lines[1] == "9 tasks of 'work' failed, for 9 causes."
+    assert lines[1] == "9 tasks of 'work' failed: 9 causes."
     assert "… and 5 more tasks, for 5 other causes." in lines
 
 

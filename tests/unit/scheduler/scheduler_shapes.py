@@ -43,11 +43,14 @@ class Loop:
 
 @dataclass(frozen=True)
 class Each:
-    """A foreach of ``num`` around ``body``, with its join; ``gang`` takes one step."""
+    """A foreach of ``num`` around ``body``, with its join; ``gang`` takes one step. It may allow
+    ``max_failures``, and let the items at ``canaries`` go first."""
 
     num: int
     body: tuple[Block, ...] = (Step(),)
     gang: bool = False
+    max_failures: str | None = None
+    canaries: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ class Shape:
 
     graph: Graph
     sizes: dict[str, int] = field(default_factory=dict)
+    canaries: dict[str, tuple[int, ...]] = field(default_factory=dict)
     choices: dict[str, str] = field(default_factory=dict)
     loops: dict[str, tuple[int, str]] = field(default_factory=dict)
 
@@ -81,7 +85,8 @@ class Shape:
         """Where an attempt goes when it ends ok."""
         node = self.graph.nodes[start.step]
         if start.step in self.sizes:
-            split = Split("xs", self.sizes[start.step], Items(range=(0, 1)), node.num_parallel)
+            num, first = self.sizes[start.step], self.canaries.get(start.step, ())
+            split = Split("xs", num, Items(range=(0, 1)), node.num_parallel, first)
             return Transition(node.targets, split)
         if start.step in self.loops:
             rounds, exit_step = self.loops[start.step]
@@ -131,6 +136,7 @@ class _Builder:
             ]
             return self.node(name, NodeType.SPLIT, targets, matching_join=join)
         self.shape.sizes[name] = block.num
+        self.shape.canaries[name] = block.canaries
         if block.gang:
             inner = self.node(f"{name}_each", NodeType.LINEAR, [join], is_parallel_step=True)
         else:
@@ -143,6 +149,7 @@ class _Builder:
             num_parallel=block.gang,
             allow_empty=True,
             foreach_var="xs",
+            max_failures=block.max_failures,
         )
 
 
