@@ -21,7 +21,7 @@ from swell.session.run import run_flow
 from swell.session.run_order import RunOrder, RunResult
 from swell.settings import Settings
 
-OWN_OPTIONS = ("keep-going", "enforce-memory", "isolation", "json")
+OWN_OPTIONS = ("keep-going", "enforce-memory", "isolation", "canary", "json")
 """Options that swell adds: a script's parameter of that name wins."""
 
 
