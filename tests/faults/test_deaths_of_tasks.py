@@ -225,3 +225,29 @@ def test_catch_after_a_death_goes_on_with_what_happened(place: Place) -> None:
     assert "FailureHandledByCatch" in driver.text or "SIGABRT" in driver.text
     task = place.tasks("OneFlow")["1"]
     assert (task.ok, task.caught) == (True, True)
+
+
+def test_a_full_disk_is_told_with_what_is_free_and_what_to_do(place: Place) -> None:
+    body = """
+error = OSError(28, "No space left on device", "/dev/shm/of-this-step/out.bin")
+raise error
+"""
+    script = one_step(place, body)
+
+    driver = place.run(script, "run")
+
+    assert driver.code == 1
+    assert place.tasks("OneFlow")["1"].cause is Cause.DISK_FULL
+    assert "(the disk of /dev/shm/of-this-step/out.bin has " in driver.text
+    assert "Free space in /dev/shm" in driver.text
+
+
+def test_a_memory_error_is_out_of_memory_with_the_users_own_traceback(place: Place) -> None:
+    script = one_step(place, "x = bytearray(1 << 60)  # far too much")
+
+    driver = place.run(script, "run")
+
+    assert driver.code == 1
+    assert place.tasks("OneFlow")["1"].cause is Cause.OUT_OF_MEMORY
+    assert "far too much" in driver.text
+    assert "handle less at once" in driver.text

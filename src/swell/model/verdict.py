@@ -14,6 +14,11 @@ from swell.model.cause import (
 )
 from swell.model.record import Outcome
 
+_TOO_MUCH_AT_ONCE = (
+    "It asked for more than this machine can give: handle less at once, or use a larger one, "
+    "such as by --with batch."
+)
+
 
 def judge(
     outcome: Outcome | None, evidence: Evidence, *, began_at: float, ended_at: float
@@ -52,7 +57,7 @@ def judge(
 def _with_limit(outcome: Outcome, evidence: Evidence) -> Outcome:
     """An attempt that raised MemoryError does not know the limit it was held to."""
     if evidence.memory_limit_mb is None:
-        return outcome
+        return replace(outcome, remedy=_TOO_MUCH_AT_ONCE)
     first, _, rest = outcome.message.partition("\n")
     message = f"{first.rstrip('.')}{memory_words(evidence)}"
     if rest:

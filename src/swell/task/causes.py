@@ -6,6 +6,7 @@ import errno
 
 from swell.errors import TimeoutException
 from swell.model.cause import Cause
+from swell.task.disk_space import full_disk_error
 
 
 def cause_of(error: BaseException) -> Cause:
@@ -16,9 +17,10 @@ def cause_of(error: BaseException) -> Cause:
         return Cause.OUT_OF_MEMORY
     if isinstance(error, SystemExit):
         return Cause.EXIT
-    chain: BaseException | None = error
-    while chain is not None:
-        if isinstance(chain, OSError) and chain.errno in (errno.ENOSPC, errno.EDQUOT):
-            return Cause.DISK_FULL
-        chain = chain.__cause__ or chain.__context__
+    if full_disk_error(error) is not None:
+        return Cause.DISK_FULL
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return Cause.OUT_OF_MEMORY
+    if isinstance(error.__cause__, MemoryError):
+        return Cause.OUT_OF_MEMORY
     return Cause.USER_ERROR

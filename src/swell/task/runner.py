@@ -14,6 +14,7 @@ from swell.authoring.decorator import StepDecorator, in_entering_order
 from swell.authoring.flow import Flow
 from swell.authoring.transition import Chosen, declared_next, empty_foreach, not_iterable
 from swell.errors import InternalError, InvalidNextException, NonRetryable, SwellError
+from swell.model.cause import Cause
 from swell.model.graph import Graph, Node
 from swell.model.job import Launch, RunContext
 from swell.model.record import (
@@ -31,6 +32,7 @@ from swell.model.wire import decode_record, encode
 from swell.task.causes import cause_of
 from swell.task.context import AttemptContext
 from swell.task.current import Running
+from swell.task.disk_space import advice, look_at_disk
 from swell.task.door import Comparer, TaskDoor
 from swell.task.inputs import JoinInputs
 from swell.task.loads import TimedStore
@@ -408,10 +410,18 @@ class _Attempt:
         info = self._describe(error)
         if not isinstance(error, SystemExit):
             _write_to_stderr(info.traceback)
+        message, remedy = _sentence(error, info), ""
+        if cause is Cause.DISK_FULL:
+            disk = look_at_disk(error, self.runner.context.home)
+            remedy = advice(disk)
+            if isinstance(error, SwellError):
+                message, remedy = error.message, error.remedy or remedy
+            message = f"{message.rstrip('.')} ({disk})." if disk else message
         return Outcome(
             ok=False,
             cause=cause,
-            message=_sentence(error, info),
+            message=message,
+            remedy=remedy,
             error=info,
             retryable=not isinstance(error, NonRetryable),
             started_at=started_at,

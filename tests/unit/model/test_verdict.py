@@ -76,6 +76,13 @@ def test_a_memory_error_under_a_limit_names_it() -> None:
     assert "@resources(memory=400)" in found.remedy
 
 
+def test_a_memory_error_without_a_limit_asked_for_more_than_there_is() -> None:
+    error = ErrorInfo("MemoryError", "", "Traceback …")
+    found = judged(Outcome(False, Cause.OUT_OF_MEMORY, "MemoryError", error), Evidence())
+    assert found.message == "MemoryError"
+    assert "larger" in found.remedy
+
+
 def test_an_attempt_that_left_nothing_ended_as_the_evidence_says() -> None:
     found = judged(None, Evidence(exit_code=7))
     assert (found.ok, found.cause, found.started_at, found.ended_at) == (
