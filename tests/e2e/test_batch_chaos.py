@@ -120,7 +120,7 @@ class HeavyFlow(FlowSpec):
 
 def test_the_first_attempt_without_a_driver_ends_its_array_and_attach_goes_on(place):
     place.write(HEAVY)
-    with place.started("run", SWELL_LEASE_S="5") as driver:
+    with place.started("run", SWELL_LEASE_S="8") as driver:
         until(lambda: tries(place))
         driver.kill()
         driver.communicate(timeout=200)
