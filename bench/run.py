@@ -40,6 +40,7 @@ WORKS = {
     "items": "bench.works.items",
     "join": "bench.works.join",
     "objects": "bench.works.objects",
+    "sizes": "bench.works.sizes",
     "batch": "bench.works.batch",
 }
 KEPT = HERE / "results.json"
