@@ -51,7 +51,7 @@ def _usage(ctx: click.Context, /, path: str | None, as_json: bool) -> None:
         looking.print([_json(found.run, steps)])
         return
     if status_word(found.run) == RunStatus.RUNNING.value:
-        looking.say(f"{looking.path(found.run)} still runs: this is of what has ended so far.")
+        looking.say(f"Run {looking.path(found.run)} still runs: this is of what has ended so far.")
     looking.print(_table(looking, steps))
     told = [words for one in steps if (words := advice_words(one))]
     if told:
