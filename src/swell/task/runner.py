@@ -27,6 +27,7 @@ from swell.model.record import (
     Record,
     Split,
     Transition,
+    Usage,
 )
 from swell.model.wire import decode_record, encode
 from swell.task.causes import cause_of
@@ -34,6 +35,7 @@ from swell.task.context import AttemptContext
 from swell.task.current import Running
 from swell.task.disk_space import advice, look_at_disk
 from swell.task.door import Comparer, TaskDoor
+from swell.task.gpu_memory import gpu_memory_mb
 from swell.task.inputs import JoinInputs
 from swell.task.loads import TimedStore
 from swell.task.trace import describe_error
@@ -396,6 +398,8 @@ class _Attempt:
         started_at: float,
     ) -> Outcome:
         ended_at = time.time()
+        on_gpus = gpu_memory_mb()
+        used = Usage() if on_gpus is None else Usage(gpu_memory_mb=on_gpus)
         if error is None:
             info = self._describe(context.caught) if context.caught is not None else None
             return Outcome(
@@ -405,6 +409,7 @@ class _Attempt:
                 caught=context.caught is not None,
                 started_at=started_at,
                 ended_at=ended_at,
+                used=used,
             )
         cause = cause_of(error)
         info = self._describe(error)
@@ -426,6 +431,7 @@ class _Attempt:
             retryable=not isinstance(error, NonRetryable),
             started_at=started_at,
             ended_at=ended_at,
+            used=used,
         )
 
     def _describe(self, error: BaseException) -> ErrorInfo:
