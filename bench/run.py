@@ -26,6 +26,7 @@ WORKS = {
     "import": "bench.works.import_cost",
     "hello": "bench.works.hello",
     "foreach": "bench.works.foreach",
+    "pack": "bench.works.pack",
     "warm": "bench.works.warm",
     "chain": "bench.works.chain",
     "files": "bench.works.files",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from swell.decorators.conda_base import conda_base as conda_base
     from swell.decorators.environment import environment as environment
     from swell.decorators.kubernetes import kubernetes as kubernetes
+    from swell.decorators.pack import pack as pack
     from swell.decorators.parallel import parallel as parallel
     from swell.decorators.project import project as project
     from swell.decorators.pypi import pypi as pypi
@@ -89,6 +90,7 @@ _PLACES = {
     "decorators.conda_base": "conda_base",
     "decorators.environment": "environment",
     "decorators.kubernetes": "kubernetes",
+    "decorators.pack": "pack",
     "decorators.parallel": "parallel",
     "decorators.project": "project",
     "decorators.pypi": "pypi",
@@ -161,6 +163,7 @@ __all__ = [
     "kubernetes",
     "metadata",
     "namespace",
+    "pack",
     "parallel",
     "parallel_imap_unordered",
     "parallel_map",

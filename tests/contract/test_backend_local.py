@@ -11,16 +11,11 @@ import pytest
 
 from swell.compute.channel import SetUp
 from swell.compute.keeper import fork_keeper
-from swell.compute.local import (
-    KeeperEnds,
-    KeeperLink,
-    LocalBackend,
-    open_link,
-    spawn_cold_keeper,
-)
+from swell.compute.keeper_link import KeeperEnds, KeeperLink, open_link, spawn_cold_keeper
+from swell.compute.local import LocalBackend
+from swell.compute.packed import RunLaunch
 from swell.model.cause import Cause, find_cause
-from swell.model.job import JobState
-from swell.model.wire import decode_launch
+from swell.model.job import JobState, Launch
 from swell.seams.backend import Backend
 from swell.testing.backend_contract import ENDS, BackendContract, Reports, launch
 from swell.testing.contract_attempt import act
@@ -28,10 +23,10 @@ from swell.testing.contract_attempt import act
 ATTEMPT = Path(__file__).with_name("backend_attempt.py")
 
 
-def prepare(context: bytes) -> Callable[[bytes, Callable[[], None]], bytes]:
-    def attempt(encoded: bytes, alive: Callable[[], None]) -> bytes:
+def prepare(context: bytes) -> RunLaunch:
+    def attempt(launch: Launch, alive: Callable[[], None]) -> bytes:
         alive()
-        return act(decode_launch(encoded).step)
+        return act(launch.step)
 
     return attempt
 
@@ -81,8 +76,8 @@ class TestLocalBackend(BackendContract):
     def test_a_forked_attempt_that_gives_no_sign_of_life_is_run_afresh(self) -> None:
         """A child may hang in a lock it inherited; nothing of the step has run then."""
 
-        def never_alive(context: bytes) -> Callable[[bytes, Callable[[], None]], bytes]:
-            return lambda encoded, alive: act("hang")
+        def never_alive(context: bytes) -> RunLaunch:
+            return lambda launch, alive: act("hang")
 
         def fork_hanging(ends: KeeperEnds) -> int:
             return fork_keeper(

@@ -21,7 +21,7 @@ MODULES = {"cards"}
 OBJECTS = {"current", "JSONType", "USER_SKIP_STEP", "__version__"}
 CALLABLES = set(
     "step resources batch retry catch timeout environment card secrets parallel project"
-    " pypi pypi_base schedule trigger trigger_on_finish conda conda_base kubernetes"
+    " pack pypi pypi_base schedule trigger trigger_on_finish conda conda_base kubernetes"
     " pytorch_parallel config_expr user_step_decorator flow"
     " namespace get_namespace default_namespace metadata get_metadata default_metadata"
     " parallel_map parallel_imap_unordered profile yaml_parser requirements_txt_parser"

@@ -41,6 +41,7 @@ from swell.scheduler.observe import (
     TaskEnded,
     TaskFailed,
     TaskRetries,
+    TasksEnded,
     TasksEnding,
     Told,
 )
@@ -148,6 +149,10 @@ class LiveObserver:
                 if notice.is_caught:
                     took = duration_text(notice.seconds)
                     self._say("yellow", f"{_place(notice)} failed and was caught, after {took}.")
+            case TasksEnded():
+                for one in notice.ended:
+                    if one.is_caught:
+                        self._tell(one)
             case TaskFailed():
                 self._end(notice, notice)
                 self._tell_failure(notice)

@@ -13,6 +13,7 @@ from swell.scheduler.observe import (
     TaskEnded,
     TaskFailed,
     TaskRetries,
+    TasksEnded,
     TasksEnding,
 )
 from swell.scheduler.ready import StepCounts
@@ -59,10 +60,13 @@ class RunView:
                 if times.began_at is None:
                     times.began_at = notice.at
             case TaskEnded():
+                self._ended(notice)
+            case TasksEnded():
                 times = self._times(notice.step)
-                times.ended_at = max(times.ended_at, notice.at)
-                times.seconds += notice.seconds
-                times.ended += 1
+                if times.began_at is None:
+                    times.began_at = notice.ended[0].at - notice.ended[0].seconds
+                for one in notice.ended:
+                    self._ended(one)
             case TaskFailed() | TaskRetries():
                 times = self._times(notice.step)
                 times.ended_at = max(times.ended_at, notice.at)
@@ -79,6 +83,12 @@ class RunView:
     def counts_of(self, step: str) -> StepCounts:
         """Where the tasks of ``step`` are."""
         return self.counts.get(step, NO_TASKS)
+
+    def _ended(self, notice: TaskEnded) -> None:
+        times = self._times(notice.step)
+        times.ended_at = max(times.ended_at, notice.at)
+        times.seconds += notice.seconds
+        times.ended += 1
 
     def _times(self, step: str) -> StepTimes:
         times = self.times.get(step)

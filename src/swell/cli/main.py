@@ -118,6 +118,7 @@ def top_options() -> list[click.Parameter]:
         click.Option(
             ["--enforce-memory", "top_enforce_memory"], is_flag=True, help="As for 'run'."
         ),
+        click.Option(["--pack", "top_pack"], is_flag=True, help="As for 'run'."),
         click.Option(["--detach", "top_detach"], is_flag=True, help="As for 'run'."),
         click.Option(
             ["--canary", "top_canary"],

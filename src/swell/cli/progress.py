@@ -11,6 +11,7 @@ from typing import TextIO
 from swell.cli.lines import BegunFirst, LineSplitter
 from swell.cli.render import Paint, Stamps
 from swell.cli.wording import (
+    ended_together_words,
     ended_words,
     ending_words,
     failed_words,
@@ -32,6 +33,7 @@ from swell.scheduler.observe import (
     TaskFailed,
     TaskRetries,
     TasksAdopted,
+    TasksEnded,
     TasksEnding,
     Told,
 )
@@ -132,6 +134,8 @@ class PlainObserver:
                 return self._begin(notice)
             case TaskEnded():
                 return self._end(notice, ended_words(notice))
+            case TasksEnded():
+                return self._end_many(notice)
             case TaskFailed():
                 return self._end(notice, self._paint.red(failed_words(notice)))
             case TaskRetries():
@@ -197,6 +201,18 @@ class PlainObserver:
         self._heads.pop(notice.job, None)
         texts = [text for _, text in self._splitter.rest(notice.job)]
         return [f"{start}{text}" for text in (*texts, words)]
+
+    def _end_many(self, notice: TasksEnded) -> list[str]:
+        caught = [self._end(one, ended_words(one)) for one in notice.ended if one.is_caught]
+        done = [one for one in notice.ended if not one.is_caught]
+        if not done:
+            return [line for lines in caught for line in lines]
+        tasks = done[0].job.task
+        if len(done) > 1:
+            tasks += f"…{done[-1].job.task}"
+        head = self._head(f"{notice.step}/{tasks}", notice.pid)
+        many = f"{self._stamp(notice.at)}{head}{ended_together_words(done)}"
+        return [*(line for lines in caught for line in lines), many]
 
     def _status(self, notice: Progress) -> list[str]:
         if self._status_at is None:

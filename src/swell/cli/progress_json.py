@@ -27,6 +27,7 @@ from swell.scheduler.observe import (
     TaskFailed,
     TaskRetries,
     TasksAdopted,
+    TasksEnded,
     TasksEnding,
     Told,
 )
@@ -164,6 +165,8 @@ class JsonObserver:
                     for stream, text in self._splitter.rest(notice.job)
                 ]
                 return [*rest, _end(notice, where)]
+            case TasksEnded():
+                return [facts for one in notice.ended for facts in _short(one, notice.pid)]
             case Progress():
                 self._counts = notice.counts
                 if notice.at < self._progress_at:
@@ -178,6 +181,12 @@ class JsonObserver:
 
 def _task(job: JobId, step: str) -> dict[str, Any]:
     return {"step": step, "task": job.task, "attempt": job.attempt}
+
+
+def _short(notice: TaskEnded, pid: int | None) -> list[tuple[str, dict[str, Any]]]:
+    """The begin and the end of a task of which both are told at once."""
+    where = _task(notice.job, notice.step)
+    return [("task_began", {**where, "pid": pid, "is_fallback": False}), _end(notice, where)]
 
 
 def _failure(outcome: Outcome) -> dict[str, Any]:

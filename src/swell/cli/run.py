@@ -21,7 +21,7 @@ from swell.session.run import run_flow
 from swell.session.run_order import RunOrder, RunResult
 from swell.settings import Settings
 
-OWN_OPTIONS = ("keep-going", "enforce-memory", "isolation", "canary", "json")
+OWN_OPTIONS = ("keep-going", "enforce-memory", "isolation", "canary", "json", "pack")
 """Options that swell adds: a script's parameter of that name wins."""
 
 
@@ -139,6 +139,11 @@ def _run_options(taken: set[str]) -> list[click.Parameter]:
             help="How tasks get their process: fork (fast), fresh (a new interpreter), auto.",
         ),
         click.Option(
+            ["--pack"],
+            is_flag=True,
+            help="Let tasks of a foreach that last milliseconds share processes.",
+        ),
+        click.Option(
             ["--detach"],
             is_flag=True,
             help="Leave as soon as all that runs is on AWS Batch; 'attach' goes on with it.",
@@ -163,7 +168,7 @@ def _run(ctx: click.Context, /, **options: Any) -> int:
     at_hand = flow_of(ctx)
     parameters = at_hand.parameters()
     given = given_values(parameters, options)
-    flow = settled(ctx, options["decospecs"])
+    flow = settled(ctx, _withs(ctx, options))
     values = resolve_values(parameters, given, at_hand.context())
     order = _order(ctx, at_hand, options)
     return _perform(ctx, flow, _replace(order, parameters=values), options)
@@ -180,7 +185,7 @@ def _resume(ctx: click.Context, /, **options: Any) -> int:
         return configs_of_origin(at_hand.settings, at_hand.script, at_hand.name, origin, names)
 
     at_hand = flow_of(ctx, kept=of_origin)
-    flow = settled(ctx, options["decospecs"])
+    flow = settled(ctx, _withs(ctx, options))
     order = _replace(
         _order(ctx, at_hand, options),
         resumes=True,
@@ -200,9 +205,15 @@ def _attach(ctx: click.Context, /, run: str, **options: Any) -> int:
 
     at_hand = flow_of(ctx, kept=of_run)
     withs = withs_of_run(at_hand.settings, at_hand.script, at_hand.name, run)
-    flow = settled(ctx, options["decospecs"] or withs)
+    flow = settled(ctx, _withs(ctx, options) or withs)
     order = _replace(_order(ctx, at_hand, options), attaches_to=run)
     return _perform(ctx, flow, order, options)
+
+
+def _withs(ctx: click.Context, options: dict[str, Any]) -> tuple[str, ...]:
+    """What is added to all steps that lack it; ``--pack`` is short for ``--with pack``."""
+    packs = ("pack",) if _own(options, top_params(ctx), "pack") else ()
+    return (*options["decospecs"], *packs)
 
 
 def _replace(order: RunOrder, **changes: Any) -> RunOrder:

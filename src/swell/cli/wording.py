@@ -57,6 +57,14 @@ def ended_words(notice: TaskEnded) -> str:
     return f"Task is done, in {took}."
 
 
+def ended_together_words(ended: Sequence[TaskEnded]) -> str:
+    """That attempts which shared a process ended well."""
+    took = duration_text(sum(one.seconds for one in ended))
+    if len(ended) == 1:
+        return f"Task is done, in {took}."
+    return f"{len(ended):,} tasks are done, in {took} together."
+
+
 def failed_words(notice: TaskFailed) -> str:
     """That a task is out of attempts, and whether some were left that it may not use."""
     if was_ended(notice):

@@ -28,12 +28,17 @@ class SetUp(msgspec.Struct, frozen=True, array_like=True, tag=0):
 
 
 class Begin(msgspec.Struct, frozen=True, array_like=True, tag=1):
-    """Start an attempt on ``lane``, whose previous one has ended, with what it is given."""
+    """Start an attempt on ``lane``, whose previous one has ended, with what it is given.
+
+    With a ``mark``, ``launch`` is a Pack, and the mark stands in its streams after the
+    output of each member.
+    """
 
     lane: int
     launch: bytes
     fresh: bool
     given: Given = Given()
+    mark: bytes = b""
 
 
 class Kill(msgspec.Struct, frozen=True, array_like=True, tag=2):

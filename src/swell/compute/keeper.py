@@ -13,7 +13,7 @@ import signal
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -42,6 +42,8 @@ from swell.compute.life import LifeTable
 from swell.compute.measuring import Inherited, own_memory, usage_of
 from swell.compute.memory_groups import MemoryGroup
 from swell.compute.memory_hold import MemoryHold, usage_in_group
+from swell.compute.packed import Origin, RunLaunch, Streams, run_pack, write_all, write_framed
+from swell.model.wire import decode_launch, decode_pack
 
 FIRST_FD = 256
 """The keeper's own descriptors stand from here on, so that a child closes them at once."""
@@ -51,9 +53,7 @@ _BEGUN_WAIT_MS = 4
 _LOOK_MS = 500
 """How often groups are asked whether the kernel has killed in them."""
 
-Attempt = Callable[[bytes, Callable[[], None]], bytes]
-"""(encoded Launch, sign of life) → encoded AttemptResult; called in the forked child."""
-PrepareAttempts = Callable[[bytes], Attempt]
+PrepareAttempts = Callable[[bytes], RunLaunch]
 """encoded RunContext → what runs attempts; called once in the keeper, before any fork."""
 
 
@@ -85,6 +85,14 @@ class _Running(NamedTuple):
     group: MemoryGroup | None
 
 
+class FreshLaunch(NamedTuple):
+    """What a fresh interpreter reads from its ``launch_fd``; ``mark`` as in Begin."""
+
+    context: bytes
+    launch: bytes
+    mark: bytes
+
+
 class Keeper:
     """Serves one driver until the driver closes its end of the channel.
 
@@ -110,7 +118,7 @@ class Keeper:
         self._prepare = prepare
         self._warm = warm
         self._inherited = Inherited(import_peak_mb=import_peak_mb)
-        self._attempt: Attempt | None = None
+        self._attempt: RunLaunch | None = None
         self._attempt_variable = attempt_variable
         self._channel: Channel = keeper_end(control)
         self._lanes: dict[int, Lane] = {}
@@ -236,17 +244,21 @@ class Keeper:
             own_limit_mb = begin.given.memory_mb if group is None else None
             if begin.fresh:
                 self._become_fresh(lane, begin, own_limit_mb)
-            _close_others(lane.result, self._highest_fd)
+            _close_others(lane if begin.mark else (lane.result,), self._highest_fd)
             assert self._attempt is not None, "a cold keeper was asked to fork an attempt"
             assert self._warm is not None, "a keeper that forks attempts knows its own beginning"
             hygiene.cleanse_child(self._warm)
             take(begin.given)
             if own_limit_mb is not None:
                 limit_own_data(own_limit_mb)
-            number = begin.lane
-            result = self._attempt(begin.launch, lambda: self._life.mark(number, time.time()))
-            hygiene.end_child(self._warm)
-            write_result(lane.result, result)
+            if begin.mark:
+                self._run_pack(lane, begin, self._attempt, self._warm)
+            else:
+                number = begin.lane
+                launch = decode_launch(begin.launch)
+                result = self._attempt(launch, lambda: self._life.mark(number, time.time()))
+                hygiene.end_child(self._warm)
+                write_framed(lane.result, result)
             code = 0
         except BaseException:
             import traceback
@@ -255,11 +267,23 @@ class Keeper:
         finally:
             os._exit(code)
 
+    def _run_pack(self, lane: Lane, begin: Begin, attempt: RunLaunch, warm: hygiene.Warm) -> None:
+        number = begin.lane
+        run_pack(
+            decode_pack(begin.launch),
+            attempt,
+            Streams(*lane, begin.mark),
+            lambda at, member: self._life.mark(number, at, member),
+            Origin(warm.seeds, self._inherited),
+        )
+        hygiene.end_child(warm)
+
     def _become_fresh(self, lane: Lane, begin: Begin, own_limit_mb: int | None) -> None:
         import msgspec
 
         launch_fd = os.memfd_create("swell-launch", 0)
-        os.write(launch_fd, msgspec.msgpack.encode((self._context, begin.launch)))
+        passed = FreshLaunch(self._context, begin.launch, begin.mark)
+        write_all(launch_fd, msgspec.msgpack.encode(passed))
         os.lseek(launch_fd, 0, os.SEEK_SET)
         fresh = Fresh(launch_fd, lane.result, self._life.fileno(), begin.lane, own_limit_mb or 0)
         for fd in fresh[:3]:
@@ -342,13 +366,6 @@ class Keeper:
             os.close(fd)
 
 
-def write_result(fd: int, result: bytes) -> None:
-    """Write an encoded AttemptResult with its length, so that a torn one is seen."""
-    data = memoryview(len(result).to_bytes(4, "little") + result)
-    while data:
-        data = data[os.write(fd, data) :]
-
-
 def kill_descendants() -> None:
     """Kill and reap every descendant of this process; gives up after 10 s.
 
@@ -425,9 +442,12 @@ def _attach(lane: Lane) -> None:
     os.dup2(lane.stderr, 2)
 
 
-def _close_others(keep: int, highest: int) -> None:
-    os.closerange(FIRST_FD, keep)
-    os.closerange(keep + 1, highest + 1)
+def _close_others(kept: Sequence[int], highest: int) -> None:
+    begin = FIRST_FD
+    for keep in sorted(kept):
+        os.closerange(begin, keep)
+        begin = keep + 1
+    os.closerange(begin, highest + 1)
 
 
 def _signal_group(pid: int, number: int) -> None:

@@ -10,6 +10,8 @@ from swell.errors import ComputeError
 
 _CHUNK_BYTES = 1 << 16
 _LENGTH_BYTES = 4
+_WIDE_BYTES = 1 << 20
+_RESULT_READS = 8
 
 
 class Chunk(NamedTuple):
@@ -26,6 +28,7 @@ class DriverLane:
         self.number = number
         self.result_fd, self.stdout_fd, self.stderr_fd = fds
         self._result = bytearray()
+        self._is_wide = False
 
     @property
     def fds(self) -> tuple[int, int, int]:
@@ -44,6 +47,35 @@ class DriverLane:
             self._result += data
             return None
         return Chunk("stdout" if fd == self.stdout_fd else "stderr", data)
+
+    def read_results(self) -> bytes:
+        """All that is there of the results of a pack, 8 MB at most."""
+        parts = []
+        for _ in range(_RESULT_READS):
+            try:
+                data = os.read(self.result_fd, _WIDE_BYTES)
+            except BlockingIOError:
+                break
+            if not data:
+                break
+            parts.append(data)
+            if len(data) < _CHUNK_BYTES:
+                break
+        return b"".join(parts)
+
+    def widen(self) -> None:
+        """Let the pipes hold more, so that a pack need not wait until it is read; where the
+        system does not allow that, it waits."""
+        if self._is_wide:
+            return
+        self._is_wide = True
+        import fcntl
+
+        for fd in self.fds:
+            try:
+                fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _WIDE_BYTES)
+            except (OSError, AttributeError):
+                return
 
     def drain(self) -> list[Chunk]:
         """All that the ended attempt left in the pipes."""

@@ -1,6 +1,7 @@
 """Signs of life: a small table in shared memory that attempts write and the driver reads.
 
-It costs no message: one slot a lane, holding the time at which the step's code began.
+It costs no message: one slot a lane, holding the time at which the step's code began, and
+in a process that runs many attempts in turn, of which of them.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import mmap
 import os
 import struct
 
-_SLOT = struct.Struct("<d")
+_SLOT = struct.Struct("<dq")
 LANES = 4096
 """How many lanes the table has room for."""
 
@@ -40,16 +41,22 @@ class LifeTable:
 
     def clear(self, lane: int) -> None:
         """A new attempt is about to begin on ``lane``."""
-        _SLOT.pack_into(self._table, lane * _SLOT.size, 0.0)
+        _SLOT.pack_into(self._table, lane * _SLOT.size, 0.0, 0)
 
-    def mark(self, lane: int, at: float) -> None:
-        """The attempt on ``lane`` reached its step's code ``at`` Unix seconds."""
-        _SLOT.pack_into(self._table, lane * _SLOT.size, at)
+    def mark(self, lane: int, at: float, member: int = 0) -> None:
+        """The attempt on ``lane`` reached its step's code ``at`` Unix seconds; in a pack it is
+        that of ``member``."""
+        _SLOT.pack_into(self._table, lane * _SLOT.size, at, member)
 
     def began_at(self, lane: int) -> float | None:
         """When the step's code began on ``lane``; None if it has not."""
-        (at,) = _SLOT.unpack_from(self._table, lane * _SLOT.size)
+        at, _member = _SLOT.unpack_from(self._table, lane * _SLOT.size)
         return at or None
+
+    def member(self, lane: int) -> int | None:
+        """Which member of the pack on ``lane`` began last; None if none has."""
+        at, member = _SLOT.unpack_from(self._table, lane * _SLOT.size)
+        return member if at else None
 
     def close(self) -> None:
         """Unmap and close."""

@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 import select
 import signal
-import socket
-import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
-from typing import NamedTuple
 
 import msgspec
 
 from swell.compute.channel import Begin, Begun, Ended, Kill, SetUp, ToKeeper, driver_end
 from swell.compute.given import given_to
+from swell.compute.keeper_link import KeeperLink
 from swell.compute.kernel import (
     adopt_orphans,
     children_of,
@@ -24,13 +22,16 @@ from swell.compute.kernel import (
     raise_file_limit,
 )
 from swell.compute.lanes import Chunk, DriverLane, open_lane
-from swell.compute.life import LifeTable
+from swell.compute.lost import all_lost, no_script
 from swell.compute.oom_watch import OomCounter, is_oom_victim
 from swell.compute.output import OutputSink, TaskOutput
+from swell.compute.pack_in_flight import PackInFlight
+from swell.compute.pack_lane import Tell, read_pack, read_rest
 from swell.errors import ComputeError
 from swell.model.cause import Evidence
 from swell.model.ids import JobId
-from swell.model.job import Intent, JobState, JobUpdate, Launch
+from swell.model.job import Intent, JobState, JobUpdate, Launch, Pack
+from swell.model.record import Usage
 from swell.model.wire import encode
 from swell.seams.backend import Report
 from swell.seams.clock import Clock
@@ -44,19 +45,16 @@ NO_SIGN_OF_LIFE_S = 5.0
 _TICK_MS = 200
 _CLOCKS_APART_S = 5.0
 """The kernel stamps its log by a clock of its own."""
-
-
-class KeeperLink(msgspec.Struct):
-    """The driver's ends of a keeper that runs: sockets, life table, process id."""
-
-    control: socket.socket
-    lanes: socket.socket
-    life: LifeTable
-    pid: int
+_PACK_READ_MS = 10
+"""How often what packs leave is read: by the dozen, or each task would wake this thread up."""
+_MARK_BYTES = 16
+_LONG_S = 0.2
+"""A member of a pack that runs longer is reported as RUNNING before it ends."""
 
 
 class _Flight(msgspec.Struct):
-    """One attempt that was handed to the keeper."""
+    """One attempt that was handed to the keeper, or a pack of them; then ``launch`` is the
+    first member's."""
 
     launch: Launch
     lane: DriverLane
@@ -67,6 +65,7 @@ class _Flight(msgspec.Struct):
     kill_at: float | None = None
     begun_s: float = 0.0
     oom_kills: int | None = None
+    pack: PackInFlight | None = None
 
 
 class LocalBackend:
@@ -106,6 +105,7 @@ class LocalBackend:
         self._poller = select.poll()
         self._lane_of_fd: dict[int, DriverLane] = {}
         self._report: Report = lambda updates: None
+        self._packs: dict[int, _Flight] = {}
         self._closing = False
         self._unsent = False
         self._own_children = children_of(os.getpid()) - {keeper.pid}
@@ -126,31 +126,48 @@ class LocalBackend:
         for launch in launches:
             self._begin(launch, self._fresh or launch.fresh_because is not None)
 
-    def _begin(self, launch: Launch, fresh: bool) -> None:
+    def submit_pack(self, pack: Pack) -> None:
+        """Hand ``pack`` to the keeper, which begins one process for it."""
+        self._begin(pack.launch(0), self._fresh, PackInFlight(pack, os.urandom(_MARK_BYTES)))
+
+    def _begin(self, launch: Launch, fresh: bool, pack: PackInFlight | None = None) -> None:
+        jobs = [launch.job] if pack is None else [one.job for one in pack.pack.members]
         if fresh and not self._set_up.fresh_argv:
-            self._report([_lost(launch, self._clock(), _no_script(launch))])
+            self._report(all_lost(jobs, self._clock(), no_script(launch)))
             return
         # Never under the lock: the keeper may be waiting for the watching thread to read,
         # and that for the lock.
         try:
             lane = self._free_lane() or self._open_lane()
         except ComputeError as error:
-            self._report([_lost(launch, self._clock(), str(error))])
+            self._report(all_lost(jobs, self._clock(), str(error)))
             return
         self._keeper.life.clear(lane.number)
         now = self._clock()
+        flight = _Flight(
+            launch=launch,
+            lane=lane,
+            begun_at=now,
+            fresh=fresh,
+            begun_s=time.monotonic(),
+            oom_kills=self._oom_kills,
+            pack=pack,
+        )
+        if pack is not None:
+            lane.widen()
+            for fd in lane.fds:
+                self._poller.unregister(fd)
         with self._lock:
-            self._flights[lane.number] = _Flight(
-                launch=launch,
-                lane=lane,
-                begun_at=now,
-                fresh=fresh,
-                begun_s=time.monotonic(),
-                oom_kills=self._oom_kills,
-            )
-            self._lane_of[launch.job] = lane.number
+            self._flights[lane.number] = flight
+            self._lane_of.update(dict.fromkeys(jobs, lane.number))
+            if pack is not None:
+                self._packs[lane.number] = flight
         given = given_to(launch, enforces_memory=self._enforces_memory)
-        self._post(Begin(lane.number, encode(launch), fresh, given))
+        if pack is None:
+            self._post(Begin(lane.number, encode(launch), fresh, given))
+        else:
+            self._post(Begin(lane.number, encode(pack.pack), fresh, given, pack.mark))
+            self._wake()  # it may be waiting for longer than packs are left unread
 
     def _free_lane(self) -> DriverLane | None:
         with self._lock:
@@ -174,10 +191,10 @@ class LocalBackend:
         """SIGTERM to the process groups of ``jobs``, SIGKILL 5 s later, or when asked again."""
         del why
         with self._lock:
-            for job in jobs:
-                flight = self._flights.get(self._lane_of.get(job, -1))
-                if flight is None:
-                    continue
+            for number, own in self._by_lane(jobs).items():
+                flight = self._flights[number]
+                if flight.pack is not None:
+                    flight.pack.asked_to_end(own)
                 if flight.ended_by is None:
                     flight.ended_by = "cancel"
                     flight.kill_at = self._clock() + CANCEL_GRACE_S
@@ -185,6 +202,14 @@ class LocalBackend:
                 elif flight.ended_by == "cancel":
                     flight.kill_at = self._clock()
                     self._kill(flight, signal.SIGKILL)
+
+    def _by_lane(self, jobs: Collection[JobId]) -> dict[int, list[JobId]]:
+        found: dict[int, list[JobId]] = {}
+        for job in jobs:
+            lane = self._lane_of.get(job)
+            if lane is not None:
+                found.setdefault(lane, []).append(job)
+        return found
 
     def close(self) -> None:
         """End every attempt and the keeper; returns when all of them are gone."""
@@ -238,7 +263,7 @@ class LocalBackend:
         adopt_orphans()  # should the keeper be killed, its orphans come here
         next_tick = self._clock()
         while not self._closing:
-            for fd, event in self._poller.poll(_TICK_MS):
+            for fd, event in self._poller.poll(_PACK_READ_MS if self._packs else _TICK_MS):
                 if fd == self._waker_read:
                     os.read(fd, 4096)
                 elif fd == self._channel.fileno():
@@ -248,6 +273,9 @@ class LocalBackend:
                     self._read_output(fd)
             if self._unsent:
                 self._flush_channel()
+            for flight in list(self._packs.values()):
+                if flight.pack is not None and flight.pid is not None:
+                    self._report_some(self._read_pack(flight, flight.pack))
             if self._clock() >= next_tick:
                 next_tick = self._clock() + _TICK_MS / 1000
                 self._check_times()
@@ -269,51 +297,52 @@ class LocalBackend:
         if messages is None:
             self._replace_keeper()
             return
-        updates = []
+        updates: list[JobUpdate] = []
         for message in messages:
             match message:
                 case Begun():
-                    updates.append(self._note_begun(message))
+                    updates += self._note_begun(message)
                 case Ended():
-                    update = self._note_ended(message)
-                    if update is not None:
-                        updates.append(update)
+                    updates += self._note_ended(message)
+        self._report_some(updates)
+
+    def _report_some(self, updates: list[JobUpdate]) -> None:
         if updates:
             self._report(updates)
 
-    def _note_begun(self, begun: Begun) -> JobUpdate:
+    def _note_begun(self, begun: Begun) -> list[JobUpdate]:
         with self._lock:
             flight = self._flights[begun.lane]
             flight.pid = begun.pid
             if flight.ended_by is not None:
                 self._kill(flight, signal.SIGTERM)
-        return JobUpdate(flight.launch.job, JobState.RUNNING, begun.at, pid=begun.pid)
+        if flight.pack is not None:
+            return []
+        return [JobUpdate(flight.launch.job, JobState.RUNNING, begun.at, pid=begun.pid)]
 
-    def _note_ended(self, ended: Ended) -> JobUpdate | None:
+    def _note_ended(self, ended: Ended) -> list[JobUpdate]:
         flight = self._flights[ended.lane]
+        if flight.pack is not None:
+            return self._note_pack_ended(flight, flight.pack, ended)
         job = flight.launch.job
         self._flush(flight, flight.lane.drain(), self._clock())
         result = flight.lane.take_result()
         with self._lock:
-            del self._flights[ended.lane]
-            self._lane_of.pop(job, None)
-            if ended.is_shared:
-                self._retire(flight.lane)
-            else:
-                self._free.append(flight.lane)
+            self._let_go(flight, [job], is_shared=ended.is_shared)
         if flight.ended_by == "no sign of life":
             self._begin(flight.launch, fresh=True)
-            return None
-        evidence = self._evidence_of(ended, flight)
-        return JobUpdate(
-            job,
-            JobState.EXITED,
-            ended.at,
-            pid=ended.pid,
-            result=result,
-            evidence=evidence,
-            usage=ended.usage,
-        )
+            return []
+        return [
+            JobUpdate(
+                job,
+                JobState.EXITED,
+                ended.at,
+                pid=ended.pid,
+                result=result,
+                evidence=self._evidence_of(ended, flight),
+                usage=ended.usage,
+            )
+        ]
 
     def _evidence_of(self, ended: Ended, flight: _Flight) -> Evidence:
         status = ended.status
@@ -335,6 +364,62 @@ class LocalBackend:
             time_limit_s=flight.launch.timeout_s,
         )
 
+    def _let_go(self, flight: _Flight, jobs: Collection[JobId], *, is_shared: bool) -> None:
+        del self._flights[flight.lane.number]
+        for job in jobs:
+            self._lane_of.pop(job, None)
+        if is_shared:
+            self._retire(flight.lane)
+        else:
+            self._free.append(flight.lane)
+
+    # --- packs ---------------------------------------------------------------
+
+    def _read_pack(self, flight: _Flight, pack: PackInFlight) -> list[JobUpdate]:
+        """What the members of a pack have left since the last time."""
+        begun_at = self._keeper.life.began_at(flight.lane.number) or flight.begun_at
+        return read_pack(pack, flight.lane, begun_at, flight.pid, self._teller(flight, pack))
+
+    def _teller(self, flight: _Flight, pack: PackInFlight) -> Tell:
+        now = self._clock()
+
+        def tell(member: int, stream: str, data: bytes) -> None:
+            self._sink(TaskOutput(pack.pack.launch(member), flight.pid, stream, data, now))
+
+        return tell
+
+    def _note_pack_ended(
+        self, flight: _Flight, pack: PackInFlight, ended: Ended
+    ) -> list[JobUpdate]:
+        updates = self._read_pack(flight, pack)
+        updates += read_rest(pack, flight.lane, ended.at, ended.pid, self._teller(flight, pack))
+        begun = self._keeper.life.member(flight.lane.number)
+        with self._lock:
+            del self._packs[flight.lane.number]
+            for fd in flight.lane.fds:
+                self._poller.register(fd, select.POLLIN)
+            self._let_go(flight, pack.jobs, is_shared=ended.is_shared)
+        if flight.ended_by == "no sign of life":
+            self._begin(flight.launch, True, PackInFlight(pack.pack, pack.mark))
+            return []
+        evidence = self._evidence_of(ended, flight)
+        ended_well = ended.status == 0
+        return updates + pack.leave(
+            ended.at, evidence, ended.usage, begun=begun, ended_well=ended_well
+        )
+
+    def _watch_pack(self, flight: _Flight, pack: PackInFlight, now: float) -> list[JobUpdate]:
+        """RUNNING for a member that lasts; ends the process for one that lasts too long."""
+        member = self._keeper.life.member(flight.lane.number)
+        began_at = self._keeper.life.began_at(flight.lane.number)
+        if member is None or began_at is None or member < pack.ended:
+            return []
+        limit = flight.launch.timeout_s
+        if limit is not None and now - began_at > limit + TIMEOUT_GRACE_S:
+            pack.overdue = member
+            self._end(flight, "timeout", now)
+        return pack.announce(member, began_at, flight.pid) if now - began_at > _LONG_S else []
+
     def _flush(self, flight: _Flight, chunks: list[Chunk], now: float) -> None:
         for chunk in chunks:
             self._sink(TaskOutput(flight.launch, flight.pid, chunk.stream, chunk.data, now))
@@ -347,6 +432,7 @@ class LocalBackend:
 
     def _check_times(self) -> None:
         now = self._clock()
+        updates: list[JobUpdate] = []
         with self._lock:
             for number, flight in self._flights.items():
                 if flight.kill_at is not None:
@@ -358,8 +444,11 @@ class LocalBackend:
                 if began_at is None:
                     if not flight.fresh and now - flight.begun_at > NO_SIGN_OF_LIFE_S:
                         self._end(flight, "no sign of life", now)
+                elif flight.pack is not None:
+                    updates += self._watch_pack(flight, flight.pack, now)
                 elif limit is not None and now - began_at > limit + TIMEOUT_GRACE_S:
                     self._end(flight, "timeout", now)
+        self._report_some(updates)
 
     def _end(self, flight: _Flight, why: str, now: float) -> None:
         flight.ended_by = why
@@ -372,7 +461,11 @@ class LocalBackend:
         with self._lock:
             self._poller.unregister(self._channel.fileno())
             lost = list(self._flights.values())
+            begun = {
+                flight.lane.number: self._keeper.life.member(flight.lane.number) for flight in lost
+            }
             self._flights.clear()
+            self._packs.clear()
             self._lane_of.clear()
             for lane in [*self._free, *(flight.lane for flight in lost)]:
                 self._retire(lane)
@@ -387,71 +480,15 @@ class LocalBackend:
             self._channel = driver_end(self._keeper.control)
             self._poller.register(self._channel.fileno(), select.POLLIN)
             self._post(self._set_up)
-        reason = "The process that watches the tasks of this machine was killed."
-        self._report(
-            [
-                JobUpdate(
-                    flight.launch.job,
-                    JobState.LOST,
-                    now,
-                    evidence=Evidence(host_lost=True, reason=reason),
-                )
-                for flight in lost
-            ]
+        evidence = Evidence(
+            host_lost=True, reason="The process that watches the tasks of this machine was killed."
         )
-
-
-def _lost(launch: Launch, at: float, reason: str) -> JobUpdate:
-    return JobUpdate(launch.job, JobState.LOST, at, evidence=Evidence(reason=reason))
-
-
-def _no_script(launch: Launch) -> str:
-    return (
-        f"Step '{launch.step}' needs a fresh interpreter, but this flow is not in a script "
-        "that one could run."
-    )
-
-
-class KeeperEnds(NamedTuple):
-    """What a keeper is started with; ``driver_ends`` must not stay open in it."""
-
-    control: socket.socket
-    lanes: socket.socket
-    life: LifeTable
-    driver_ends: tuple[socket.socket, socket.socket]
-
-
-def open_link(spawn: Callable[[KeeperEnds], int]) -> KeeperLink:
-    """Make the sockets and the life table, and let ``spawn`` start the keeper; it gives its pid.
-
-    Raises ComputeError when no process can be started.
-    """
-    control, keeper_control = socket.socketpair()
-    lanes, keeper_lanes = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    life = LifeTable.create()
-    try:
-        pid = spawn(KeeperEnds(keeper_control, keeper_lanes, life, (control, lanes)))
-    except OSError as error:
-        raise ComputeError(
-            f"No process can be started here: {error.strerror}.",
-            remedy="Look at the limits on processes and memory (ulimit -a).",
-        ) from error
-    keeper_control.close()
-    keeper_lanes.close()
-    return KeeperLink(control=control, lanes=lanes, life=life, pid=pid)
-
-
-def spawn_cold_keeper(ends: KeeperEnds, *, attempt_variable: str) -> int:
-    """Start a keeper by exec, which starts fresh interpreters only; its pid."""
-    import subprocess
-
-    fds = (ends.control.fileno(), ends.lanes.fileno(), ends.life.fileno())
-    call = f"serve_cold({', '.join(map(str, fds))}, {attempt_variable!r})"
-    keeper = subprocess.Popen(
-        [sys.executable, "-c", f"from swell.compute.keeper import serve_cold; {call}"],
-        pass_fds=fds,
-        start_new_session=True,
-        stdin=subprocess.DEVNULL,
-    )
-    keeper.returncode = 0  # reaped by LocalBackend, which knows it by its pid
-    return keeper.pid
+        for flight in lost:
+            if flight.pack is None:
+                job = flight.launch.job
+                self._report([JobUpdate(job, JobState.LOST, now, evidence=evidence)])
+            else:
+                number = begun[flight.lane.number]
+                self._report(
+                    flight.pack.leave(now, evidence, Usage(), begun=number, ended_well=False)
+                )

@@ -51,17 +51,53 @@ def usage_of(ended: struct_rusage, inherited: Inherited | None) -> Usage:
     process would need belong also the pages of libraries that it has not touched, and it may
     be that importing the script took more than the step.
     """
-    largest_mb = ended.ru_maxrss / 1024
-    peak_mb, added_mb, how = largest_mb, largest_mb, "largest process"
+    return usage_from(
+        Counts(
+            ended.ru_maxrss / 1024,
+            ended.ru_utime + ended.ru_stime,
+            ended.ru_inblock / _BLOCKS_PER_MB,
+            ended.ru_oublock / _BLOCKS_PER_MB,
+        ),
+        inherited,
+        "largest process",
+    )
+
+
+class Counts(NamedTuple):
+    """What the kernel counted: peak memory and disk traffic in MB, processor seconds."""
+
+    largest_mb: float
+    cpu_s: float
+    read_mb: float
+    written_mb: float
+
+
+def counts_of_self() -> Counts:
+    """This process so far, with the processor seconds and the disk traffic of children that it
+    waited for."""
+    from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
+
+    own, children = getrusage(RUSAGE_SELF), getrusage(RUSAGE_CHILDREN)
+    return Counts(
+        own.ru_maxrss / 1024,
+        own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime,
+        (own.ru_inblock + children.ru_inblock) / _BLOCKS_PER_MB,
+        (own.ru_oublock + children.ru_oublock) / _BLOCKS_PER_MB,
+    )
+
+
+def usage_from(counts: Counts, inherited: Inherited | None, how: str) -> Usage:
+    """The same from bare counts; ``how`` says whose they are."""
+    peak_mb, added_mb = counts.largest_mb, counts.largest_mb
     if inherited is not None:
-        peak_mb = max(largest_mb + inherited.file_mb, inherited.import_peak_mb)
-        added_mb = max(0.0, largest_mb - inherited.shared_mb)
-        how = "largest process, forked"
+        peak_mb = max(counts.largest_mb + inherited.file_mb, inherited.import_peak_mb)
+        added_mb = max(0.0, counts.largest_mb - inherited.shared_mb)
+        how += ", forked"
     return Usage(
         peak_memory_mb=round(peak_mb, 1),
-        cpu_s=ended.ru_utime + ended.ru_stime,
+        cpu_s=counts.cpu_s,
         how=how,
-        read_mb=round(ended.ru_inblock / _BLOCKS_PER_MB, 3),
-        written_mb=round(ended.ru_oublock / _BLOCKS_PER_MB, 3),
+        read_mb=round(counts.read_mb, 3),
+        written_mb=round(counts.written_mb, 3),
         added_mb=round(added_mb, 1),
     )

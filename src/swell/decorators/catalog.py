@@ -10,6 +10,7 @@ from swell.decorators.conda import CondaDecorator
 from swell.decorators.conda_base import CondaBaseDecorator
 from swell.decorators.environment import EnvironmentDecorator
 from swell.decorators.kubernetes import KubernetesDecorator
+from swell.decorators.pack import PackDecorator
 from swell.decorators.parallel import ParallelDecorator
 from swell.decorators.project import ProjectDecorator
 from swell.decorators.pypi import PypiDecorator
@@ -30,6 +31,7 @@ ALL_STEP_DECORATORS: tuple[type[StepDecorator], ...] = (
     TimeoutDecorator,
     EnvironmentDecorator,
     SecretsDecorator,
+    PackDecorator,
     ParallelDecorator,
     PypiDecorator,
     BatchDecorator,

@@ -25,7 +25,8 @@ class StepPlan(msgspec.Struct, frozen=True):
     ``retry_on`` are causes and names of exceptions that further attempts are for; none: any.
     After an attempt that ran out of memory the next has ``memory_growth`` times as much, up
     to ``max_memory_mb``; None: not said, and once a run begins, no growth and no bound.
-    ``fresh_because`` forces a fresh interpreter and says why. ``batch`` is what only AWS
+    ``fresh_because`` forces a fresh interpreter and says why. ``pack_s`` lets tasks share a
+    process, each of which takes new ones for so many seconds. ``batch`` is what only AWS
     Batch understands. ``packages`` (name, version) and ``python`` are what the step wants on
     another machine; ``warnings_here`` become ``warnings`` where it runs on this one.
     ``sets_threads`` says that the step's own variables say how many threads its libraries use.
@@ -46,6 +47,7 @@ class StepPlan(msgspec.Struct, frozen=True):
     packages: tuple[tuple[str, str], ...] = ()
     python: str | None = None
     warnings_here: tuple[str, ...] = ()
+    pack_s: float | None = None
     sets_threads: bool = False
     retry_on: tuple[str, ...] = ()
     memory_growth: float | None = None
@@ -156,6 +158,40 @@ class Launch(msgspec.Struct, frozen=True, array_like=True):
     may_grow: bool = False
 
 
+class Member(msgspec.Struct, frozen=True, array_like=True):
+    """What one attempt of a Pack has of its own; ``inputs`` is a place in the Pack's."""
+
+    job: JobId
+    stack: tuple[Frame, ...]
+    rounds: tuple[int, ...] = ()
+    inputs: int = 0
+
+
+class Pack(msgspec.Struct, frozen=True, array_like=True):
+    """Attempts of one step that one process runs, one after the other.
+
+    It begins none once ``seconds`` have passed: those that are left are RETURNED. What the
+    attempts share stands once, in ``common`` and ``inputs``; ``launch`` gives each as if it
+    were alone.
+    """
+
+    common: Launch
+    inputs: tuple[Inputs, ...]
+    members: tuple[Member, ...]
+    seconds: float
+
+    def launch(self, index: int) -> Launch:
+        """The Launch of member ``index``."""
+        member = self.members[index]
+        return msgspec.structs.replace(
+            self.common,
+            job=member.job,
+            inputs=self.inputs[member.inputs],
+            stack=member.stack,
+            rounds=member.rounds,
+        )
+
+
 class RunContext(msgspec.Struct, frozen=True):
     """What all tasks of a run share; sent once. ``parameters`` is an encoded Record.
 
@@ -195,6 +231,8 @@ class JobState(enum.Enum):
     """Its process ended."""
     LOST = "lost"
     """It cannot be found any more."""
+    RETURNED = "returned"
+    """It was not begun: the process it was to share ended before its turn."""
 
 
 class JobUpdate(msgspec.Struct, frozen=True):
@@ -202,6 +240,8 @@ class JobUpdate(msgspec.Struct, frozen=True):
 
     ``result`` holds the encoded AttemptResult, if the attempt left a whole one;
     ``evidence`` and ``usage`` come with EXITED and LOST. ``pid`` comes with RUNNING.
+    ``began_at`` comes with the end of a job that was not worth a RUNNING of its own; then
+    ``pid`` comes with it too.
     """
 
     job: JobId
@@ -212,6 +252,7 @@ class JobUpdate(msgspec.Struct, frozen=True):
     evidence: Evidence | None = None
     usage: Usage | None = None
     note: str = ""
+    began_at: float | None = None
 
 
 class Intent(msgspec.Struct, frozen=True):

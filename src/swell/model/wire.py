@@ -8,7 +8,7 @@ import msgspec
 
 from swell.errors import InternalError
 from swell.model.graph import Graph
-from swell.model.job import Launch, RunContext
+from swell.model.job import Launch, Pack, RunContext
 from swell.model.record import ArtifactRef, AttemptResult, Outcome, Record
 
 
@@ -28,7 +28,7 @@ _launch_decoder = msgspec.msgpack.Decoder(Launch)
 EMPTY_RECORD = _encoder.encode(Record())
 
 
-def encode(value: AttemptResult | Record | Outcome | Launch | RunContext | Graph) -> bytes:
+def encode(value: AttemptResult | Record | Outcome | Launch | Pack | RunContext | Graph) -> bytes:
     """A record as MessagePack."""
     return _encoder.encode(value)
 
@@ -55,6 +55,11 @@ def decode_ref(data: bytes, name: str) -> ArtifactRef | None:
 def decode_launch(data: bytes) -> Launch:
     """Raises InternalError when ``data`` is not a Launch."""
     return _decode(_launch_decoder, data, "a launch")
+
+
+def decode_pack(data: bytes) -> Pack:
+    """Raises InternalError when ``data`` is not a Pack."""
+    return _decode(msgspec.msgpack.Decoder(Pack), data, "a pack of launches")
 
 
 def decode_context(data: bytes) -> RunContext:

@@ -9,6 +9,7 @@ from swell.model.record import Transition
 from swell.scheduler.events import AttemptFinished, Missed, Start
 from swell.scheduler.guard import in_order
 from swell.scheduler.known import OpenTask
+from swell.scheduler.leases import Lease
 from swell.scheduler.ready import Block
 from swell.scheduler.retry import NextAttempt, Tries
 from swell.scheduler.scopes import Scope, gang_member_name
@@ -18,7 +19,8 @@ _NO_TRIES = Tries()
 
 class Work:
     """One task that was started, or a whole gang (then ``gang`` is set and ``name`` is
-    the control task's); ``attempt`` is the running one, or the next."""
+    the control task's); ``attempt`` is the running one, or the next; ``lease`` is what it runs
+    in with others of its step."""
 
     __slots__ = (
         "attempt",
@@ -28,6 +30,7 @@ class Work:
         "id",
         "index",
         "is_stored",
+        "lease",
         "memory_mb",
         "name",
         "tries",
@@ -43,12 +46,20 @@ class Work:
         self.tries = _NO_TRIES
         self.fallback: Fallback | None = None
         self.memory_mb: int | None = None
+        self.lease: Lease | None = None
         self.gang: Gang | None = Gang(block.end - block.index) if block.is_gang else None
 
     @property
     def size(self) -> int:
         """How many attempts it starts at once."""
         return self.gang.size if self.gang else 1
+
+    @property
+    def may_share(self) -> bool:
+        """Whether its next attempt is like the first ones of its step, but for its data: then
+        they can share a process."""
+        is_plain = self.gang is None and self.fallback is None
+        return is_plain and self.memory_mb is None and not self.tries.not_counted
 
     def starts(self) -> tuple[Start, ...]:
         """What to start: one, or all members in node order."""

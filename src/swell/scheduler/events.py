@@ -31,6 +31,13 @@ class AttemptFinished(msgspec.Struct, frozen=True):
     uncounted: bool = False
 
 
+class Returned(msgspec.Struct, frozen=True):
+    """Attempts that were to share a process were not begun: it ended before their turn."""
+
+    at: float
+    jobs: tuple[JobId, ...]
+
+
 class Interrupted(msgspec.Struct, frozen=True):
     """The run is to end now: a signal, a closed terminal, a request."""
 
@@ -50,7 +57,7 @@ class LeftAlone(msgspec.Struct, frozen=True):
     at: float
 
 
-Event = RunStarted | AttemptFinished | Interrupted | LeftAlone | Tick
+Event = RunStarted | AttemptFinished | Returned | Interrupted | LeftAlone | Tick
 
 
 # --- commands: what is to be done --------------------------------------------
@@ -92,10 +99,14 @@ class Start(msgspec.Struct, frozen=True):
 
 
 class StartAttempts(msgspec.Struct, frozen=True):
-    """Attempts of one step that are to start together."""
+    """Attempts of one step that are to start together.
+
+    With ``pack_s`` one process runs them in turn, and takes new ones for so many seconds.
+    """
 
     step: str
     starts: tuple[Start, ...]
+    pack_s: float | None = None
 
 
 class Adopted(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from swell.model.facts import AttemptEnded, AttemptStarted, Fact, TaskCreated
 from swell.model.graph import Graph, NodeType
 from swell.model.ids import JobId, RunId
-from swell.model.job import Frame, Gang, Inputs, Launch, Opened, StepPlan
+from swell.model.job import Frame, Gang, Inputs, Launch, Member, Opened, Pack, StepPlan
 from swell.model.record import Outcome, Transition
 from swell.scheduler.book import RecordBook
 from swell.scheduler.events import AdoptTasks, Start, StartAttempts
@@ -98,41 +98,45 @@ class Launching:
     ) -> tuple[list[Launch], tuple[TaskCreated, ...]]:
         """The Launches of ``command``, and the facts on tasks that are new."""
         plan = self._plans[command.step]
-        wish = plan.resources
         inputs_of: dict[tuple[tuple[str, ...], str], Inputs] = {}
         launches = []
         facts = []
         for start in command.starts:
-            read = (start.parents, start.missed.split if start.missed is not None else "")
+            read = _read_by(start)
             inputs = inputs_of.get(read)
             if inputs is None:
                 inputs = inputs_of[read] = self._inputs(start)
             stack = self._stack(start)
-            grown = start.memory_mb
-            resources = wish if grown is None else replace(wish, memory_mb=grown)
-            launches.append(
-                Launch(
-                    job=start.job,
-                    step=start.step,
-                    attempts=plan.attempts + start.not_counted,
-                    inputs=inputs,
-                    stack=stack,
-                    rounds=start.rounds,
-                    gang=Gang(*start.node) if start.node is not None else None,
-                    fallback=start.fallback,
-                    timeout_s=plan.timeout_s,
-                    fresh_because=plan.fresh_because,
-                    resources=resources,
-                    threads=plan.threads,
-                    retry_on=plan.retry_on,
-                    may_grow=may_grow(plan, resources.memory_mb),
-                )
-            )
+            launches.append(_launch(plan, start, inputs, stack))
             if start.is_new:
                 facts.append(self._created(start, stack, now))
             else:
                 self._note_place(start)
         return launches, tuple(facts)
+
+    def pack(
+        self, command: StartAttempts, now: float, seconds: float
+    ) -> tuple[Pack, tuple[TaskCreated, ...]]:
+        """The same for attempts that are to share a process for ``seconds``, and that differ in
+        nothing but what they read and their place."""
+        places: dict[tuple[tuple[str, ...], str], int] = {}
+        inputs: list[Inputs] = []
+        members = []
+        facts = []
+        for start in command.starts:
+            read = _read_by(start)
+            place = places.get(read)
+            if place is None:
+                place = places[read] = len(inputs)
+                inputs.append(self._inputs(start))
+            stack = self._stack(start)
+            members.append(Member(start.job, stack, start.rounds, place))
+            if start.is_new:
+                facts.append(self._created(start, stack, now))
+            else:
+                self._note_place(start)
+        common = _launch(self._plans[command.step], command.starts[0], Inputs(), ())
+        return Pack(common, tuple(inputs), tuple(members), seconds), tuple(facts)
 
     def adopt(self, command: AdoptTasks, now: float) -> tuple[Entry, tuple[tuple[str, str], ...]]:
         """Facts on tasks taken over from the origin, and their (new id, old id); neither where
@@ -216,3 +220,30 @@ class Launching:
             gang_size=node[1] if node is not None else None,
             gang_control=node is not None and node[0] == 0,
         )
+
+
+def _read_by(start: Start) -> tuple[tuple[str, ...], str]:
+    """What tells whether two starts read the same."""
+    return start.parents, start.missed.split if start.missed is not None else ""
+
+
+def _launch(plan: StepPlan, start: Start, inputs: Inputs, stack: tuple[Frame, ...]) -> Launch:
+    grown = start.memory_mb
+    wish = plan.resources
+    resources = wish if grown is None else replace(wish, memory_mb=grown)
+    return Launch(
+        job=start.job,
+        step=start.step,
+        attempts=plan.attempts + start.not_counted,
+        inputs=inputs,
+        stack=stack,
+        rounds=start.rounds,
+        gang=Gang(*start.node) if start.node is not None else None,
+        fallback=start.fallback,
+        timeout_s=plan.timeout_s,
+        fresh_because=plan.fresh_because,
+        resources=resources,
+        threads=plan.threads,
+        retry_on=plan.retry_on,
+        may_grow=may_grow(plan, resources.memory_mb),
+    )

@@ -20,11 +20,12 @@ from swell.model.facts import (
     AttemptStarted,
     RunEnded,
     RunStatus,
+    TaskCreated,
 )
 from swell.model.graph import Graph
 from swell.model.ids import JobId, RunId
 from swell.model.job import JobState, JobUpdate
-from swell.model.record import AttemptResult, Outcome, Usage
+from swell.model.record import AttemptResult, Usage
 from swell.model.verdict import judge
 from swell.model.wire import EMPTY_RECORD, decode_result
 from swell.scheduler.events import (
@@ -37,6 +38,7 @@ from swell.scheduler.events import (
     Interrupted,
     LeftAlone,
     RetryLater,
+    Returned,
     RunStarted,
     SplitOpened,
     Start,
@@ -46,10 +48,10 @@ from swell.scheduler.events import (
     WakeAt,
 )
 from swell.scheduler.failures import FailureTally, slim
+from swell.scheduler.gathering import Gathered
 from swell.scheduler.launching import Launching
 from swell.scheduler.observe import (
     ChildrenOpened,
-    Notice,
     Observer,
     Progress,
     RunFinished,
@@ -64,7 +66,7 @@ from swell.scheduler.ready import StepCounts
 from swell.scheduler.retry import UNCOUNTED, retry_is_meant
 from swell.scheduler.state import RunState
 from swell.scheduler.writer import Entry, FactWriter, WriteFailed, Written
-from swell.seams.backend import Backend, LeavableBackend
+from swell.seams.backend import Backend, LeavableBackend, PackingBackend
 from swell.seams.clock import Clock
 
 HEARTBEAT_S = 10.0
@@ -181,6 +183,7 @@ class RunLoop:
         self._finish: Finish | None = None
         self._failures: list[TaskFailed] = []
         self._tally = FailureTally()
+        self._gathered = Gathered()
         self._store_error: Exception | None = None
 
     def drive(self) -> RunEnd:
@@ -296,6 +299,7 @@ class RunLoop:
 
     def _events_of(self, items: Sequence[Arrival]) -> list[Event]:
         events: list[Event] = []
+        returned: list[JobId] = []
         for item in items:
             match item:
                 case JobUpdate(state=JobState.RUNNING):
@@ -304,6 +308,9 @@ class RunLoop:
                     event = self._note_ended(item)
                     if event is not None:
                         events.append(event)
+                case JobUpdate(state=JobState.RETURNED):
+                    if self._flying.pop(item.job, None) is not None:
+                        returned.append(item.job)
                 case Written():
                     self._launching.committed(item.tasks)
                     for notice in item.notices:
@@ -320,6 +327,10 @@ class RunLoop:
                     events.append(LeftAlone(item.at))
                 case Interrupted():
                     events.append(item)
+        if returned:
+            events.append(Returned(self._clock(), tuple(returned)))
+        if not self._gathered.is_empty:
+            self._writer.put(self._gathered.take())
         return events
 
     def _note_running(self, update: JobUpdate) -> None:
@@ -327,8 +338,8 @@ class RunLoop:
         if start is None:
             return
         self._begun_at[update.job] = update.at
-        self._writer.put(
-            Entry((AttemptStarted(self._run, update.job, update.at, update.pid, update.note),))
+        self._gathered.facts.append(
+            AttemptStarted(self._run, update.job, update.at, update.pid, update.note)
         )
         is_fallback = start.fallback is not None
         self._observer.notice(TaskBegan(update.job, start.step, update.at, update.pid, is_fallback))
@@ -337,7 +348,14 @@ class RunLoop:
         start = self._flying.pop(update.job, None)
         if start is None:
             return None
-        began_at = self._begun_at.pop(update.job, update.at)
+        told_at = self._begun_at.pop(update.job, None)
+        if told_at is not None:
+            began_at = told_at
+        elif update.began_at is not None:
+            began_at = update.began_at
+            self._gathered.facts.append(AttemptStarted(self._run, update.job, began_at, update.pid))
+        else:
+            began_at = update.at
         result = decode_result(update.result) if update.result is not None else None
         outcome = judge(
             result.outcome if result is not None else None,
@@ -351,38 +369,27 @@ class RunLoop:
         else:
             self._task_log.say(update.job, outcome.message)
         self._task_log.end(update.job)
-        self._writer.put(self._entry_of(update, start, outcome, record, result, began_at))
-        uncounted = outcome.cause in UNCOUNTED
-        return AttemptFinished(update.at, update.job, outcome, uncounted)
-
-    def _entry_of(
-        self,
-        update: JobUpdate,
-        start: Start,
-        outcome: Outcome,
-        record: bytes,
-        result: AttemptResult | None,
-        began_at: float,
-    ) -> Entry:
-        fact = AttemptEnded(
-            self._run,
-            update.job,
-            update.at,
-            outcome,
-            record,
-            (update.usage or Usage()).completed(outcome.used),
-            _metadata_of(start, result),
+        usage = update.usage or Usage()
+        self._gathered.facts.append(
+            AttemptEnded(
+                self._run,
+                update.job,
+                update.at,
+                outcome,
+                record,
+                usage.completed(outcome.used),
+                _metadata_of(start, result),
+            )
         )
-        notices: tuple[Notice, ...] = ()
+        if result is not None and result.blobs:
+            self._gathered.blobs += result.blobs
         if outcome.ok:
             seconds = update.at - began_at
-            notices = (TaskEnded(update.job, start.step, update.at, seconds, outcome.caught),)
-        return Entry(
-            (fact,),
-            blobs=result.blobs if result is not None else (),
-            notices=notices,
-            tasks=(update.job.task,) if outcome.ok else (),
-        )
+            notice = TaskEnded(update.job, start.step, update.at, seconds, outcome.caught)
+            is_told = told_at is not None or update.began_at is None
+            self._gathered.end(notice, is_told=is_told, pid=update.pid)
+        uncounted = outcome.cause in UNCOUNTED
+        return AttemptFinished(update.at, update.job, outcome, uncounted)
 
     # --- what is to be done ----------------------------------------------------
 
@@ -450,12 +457,21 @@ class RunLoop:
                 self._finish = command
 
     def _start(self, command: StartAttempts, now: float) -> None:
-        launches, facts = self._launching.launch(command, now)
+        backend = self._backends[self._launching.plan(command.step).backend]
+        if command.pack_s is not None and isinstance(backend, PackingBackend):
+            pack, facts = self._launching.pack(command, now, command.pack_s)
+            self._take_off(command, facts)
+            backend.submit_pack(pack)
+        else:
+            launches, facts = self._launching.launch(command, now)
+            self._take_off(command, facts)
+            backend.submit(launches)
+
+    def _take_off(self, command: StartAttempts, facts: tuple[TaskCreated, ...]) -> None:
         for start in command.starts:
             self._flying[start.job] = start
         if facts:
             self._writer.put(Entry(facts))
-        self._backends[self._launching.plan(command.step).backend].submit(launches)
 
 
 def _metadata_of(start: Start, result: AttemptResult | None) -> dict[str, tuple[str, str]]:

@@ -49,6 +49,18 @@ class TaskEnded(msgspec.Struct, frozen=True):
     is_caught: bool = False
 
 
+class TasksEnded(msgspec.Struct, frozen=True):
+    """Attempts of ``step`` that shared process ``pid`` ended well, and what they left is durable.
+
+    They were so short that no TaskBegan came before.
+    """
+
+    step: str
+    at: float
+    ended: tuple[TaskEnded, ...]
+    pid: int | None = None
+
+
 class TaskRetries(msgspec.Struct, frozen=True):
     """An attempt failed; the next one, ``attempt``, starts at ``next_at``, with more memory
     where there is a ``growth``."""
@@ -144,6 +156,7 @@ Notice = (
     | Told
     | TaskBegan
     | TaskEnded
+    | TasksEnded
     | TaskRetries
     | TaskFailed
     | TasksEnding

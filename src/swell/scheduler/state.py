@@ -28,6 +28,7 @@ from swell.scheduler.events import (
     LeftAlone,
     OriginTask,
     RetryLater,
+    Returned,
     RunStarted,
     TaskFailedForGood,
     TaskKey,
@@ -111,6 +112,8 @@ class RunState:
                 self._begin()
             elif isinstance(event, Interrupted):
                 self._interrupt(event.why)
+            elif isinstance(event, Returned):
+                self._take_back(event)
             elif isinstance(event, LeftAlone):
                 self._left_alone = True
             else:
@@ -210,7 +213,7 @@ class RunState:
         work = self._running.get(job.task)
         if work is None or work.attempt != job.attempt:
             return  # superseded: it never decides
-        del self._running[job.task]
+        self._starting.ended(work, job.task)
         step = work.block.step
         if outcome.ok and (problem := self._refusal(step, outcome.transition)):
             outcome = Outcome(False, Cause.USER_ERROR, problem, retryable=False)
@@ -218,11 +221,17 @@ class RunState:
         if work.gang is not None:
             self._member_finished(work, event)
         elif outcome.ok:
-            step.counts.running -= 1
             step.counts.done += 1
+            self._starting.took(work, outcome.ended_at - outcome.started_at)
             self._go_on(work.block, work.index, outcome.transition)
         else:
             self._task_failed(work, event)
+
+    def _take_back(self, event: Returned) -> None:
+        for job in event.jobs:
+            work = self._running.get(job.task)
+            if work is not None and work.attempt == job.attempt:
+                self._starting.returned(work, starts_again=not self._stopping)
 
     def _go_on(self, block: Block, index: int, transition: Transition | None) -> None:
         """A task ended ok; when the run is ending, only the end step's still matters."""
@@ -239,7 +248,6 @@ class RunState:
 
     def _task_failed(self, work: Work, event: AttemptFinished) -> None:
         counts = work.block.step.counts
-        counts.running -= 1
         following = next_attempt(
             work.block.step.plan,
             work.tries,

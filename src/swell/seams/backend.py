@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Protocol, runtime_checkable
 
 from swell.model.ids import JobId
-from swell.model.job import Intent, JobUpdate, Launch
+from swell.model.job import Intent, JobUpdate, Launch, Pack
 
 Report = Callable[[Sequence[JobUpdate]], None]
 """Takes updates in the order they happened; may be called from any thread."""
@@ -51,4 +51,17 @@ class LeavableBackend(Backend, Protocol):
 
     def detach(self) -> None:
         """Submit what was taken, then let go of it: instead of ``close``."""
+        ...
+
+
+@runtime_checkable
+class PackingBackend(Backend, Protocol):
+    """A Backend that can run many attempts in one process."""
+
+    def submit_pack(self, pack: Pack) -> None:
+        """Take the members of ``pack``; never blocks.
+
+        Each of them ends in exactly one EXITED, LOST or RETURNED, in their order. RUNNING is
+        told of those alone that last, print something, or die.
+        """
         ...

@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from swell.authoring.flow import Flow
-from swell.compute.keeper import Fresh, write_result
+from swell.compute.keeper import Fresh, FreshLaunch
 from swell.compute.kernel import limit_own_data
 from swell.compute.life import LifeTable
+from swell.compute.packed import Origin, RunLaunch, Streams, run_pack, write_framed
+from swell.compute.random_state import look_at_seeds
 from swell.errors import InternalError
 from swell.model.job import Launch, RunContext
-from swell.model.wire import decode_context, decode_launch, encode
+from swell.model.wire import decode_context, decode_launch, decode_pack, encode
 from swell.session.datastores import Datastores, preload
 from swell.session.flow import FlowAtHand
 from swell.session.looking import look_from_task
@@ -24,12 +26,10 @@ from swell.settings import Settings, mark_task
 from swell.task.runner import AttemptRunner, FlowInForce
 
 
-def prepare_attempts(
-    force: FlowInForce, settings: Settings
-) -> Callable[[bytes], Callable[[bytes, Callable[[], None]], bytes]]:
+def prepare_attempts(force: FlowInForce, settings: Settings) -> Callable[[bytes], RunLaunch]:
     """What the keeper is forked with: given the RunContext, it runs attempts of ``force``."""
 
-    def prepare(encoded: bytes) -> Callable[[bytes, Callable[[], None]], bytes]:
+    def prepare(encoded: bytes) -> RunLaunch:
         context = decode_context(encoded)
         mark_task(context.run, _url(context))
         stores = _datastores(context, settings)
@@ -37,24 +37,20 @@ def prepare_attempts(
             preload()
         runner = attempt_runner(force, context, TaskStore(stores, context.script), settings)
         warm_up(TaskStore(Datastores(context.home, None, settings, None), context.script), context)
-
-        def attempt(launch: bytes, alive: Callable[[], None]) -> bytes:
-            return encode(runner.run(decode_launch(launch), alive))
-
-        return attempt
+        return lambda launch, alive: encode(runner.run(launch, alive))
 
     return prepare
 
 
 def run_fresh_attempt(flow_class: type[Flow], settings: Settings) -> None:
-    """Run the one attempt this interpreter was started for, and leave its result.
+    """Run the attempt or the pack this interpreter was started for, and leave its results.
 
     Only for a process that the keeper started; see ``compute.keeper.Fresh``.
     """
     fresh = _fresh(settings)
     with os.fdopen(fresh.launch_fd, "rb") as passed:
-        encoded, launch_bytes = msgspec.msgpack.decode(passed.read(), type=tuple[bytes, bytes])
-    context = decode_context(encoded)
+        order = msgspec.msgpack.decode(passed.read(), type=FreshLaunch)
+    context = decode_context(order.context)
     mark_task(context.run, _url(context))
     for fd in fresh[1:3]:
         os.set_inheritable(fd, False)
@@ -64,8 +60,20 @@ def run_fresh_attempt(flow_class: type[Flow], settings: Settings) -> None:
     life = LifeTable(fresh.life_fd)
     if fresh.own_limit_mb:
         limit_own_data(fresh.own_limit_mb)
-    result = runner.run(decode_launch(launch_bytes), lambda: life.mark(fresh.lane, time.time()))
-    write_result(fresh.result_fd, encode(result))
+    number = fresh.lane
+    if not order.mark:
+        launch = decode_launch(order.launch)
+        result = runner.run(launch, lambda: life.mark(number, time.time()))
+        write_framed(fresh.result_fd, encode(result))
+        return
+    origin = Origin(look_at_seeds())
+    run_pack(
+        decode_pack(order.launch),
+        lambda launch, alive: encode(runner.run(launch, alive)),
+        Streams(fresh.result_fd, os.dup(1), os.dup(2), order.mark),
+        lambda at, member: life.mark(number, at, member),
+        origin,
+    )
 
 
 def flow_in_force(flow_class: type[Flow], settings: Settings, context: RunContext) -> FlowInForce:

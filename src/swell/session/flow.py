@@ -139,7 +139,7 @@ class SettledFlow:
         self.declaration = declaration
         self.graph = graph
         self.withs = withs
-        self.plans: dict[str, StepPlan] = {step: declaration.planned(step) for step in graph.nodes}
+        self.plans: dict[str, StepPlan] = {step: self._planned(step) for step in graph.nodes}
         refuse_contradictions(self.plans)
         self.constants = {
             name: evaluate(value, at_hand.configs)
@@ -154,6 +154,15 @@ class SettledFlow:
     def settle_plans(self, plans: Mapping[str, StepPlan]) -> None:
         """Use ``plans`` from now on: more is known of where the steps run."""
         self.plans = dict(plans)
+
+    def _planned(self, step: str) -> StepPlan:
+        plan = self.declaration.planned(step)
+        if plan.pack_s is None:
+            return plan
+        from swell.decorators.pack import packed
+
+        names = [decorator.name for decorator in self.declaration.decorators_of(step)]
+        return packed(plan, self.graph, names)
 
     def in_force(self) -> FlowInForce:
         """What the task runner needs."""

@@ -6,7 +6,7 @@ import sys
 
 from swell.compute.isolation import Isolation
 from swell.compute.keeper import fork_keeper
-from swell.compute.local import KeeperEnds, KeeperLink, open_link, spawn_cold_keeper
+from swell.compute.keeper_link import KeeperEnds, KeeperLink, open_link, spawn_cold_keeper
 from swell.session.attempt import prepare_attempts
 from swell.session.flow import SettledFlow
 from swell.settings import ATTEMPT_VARIABLE, Settings

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from swell.compute.channel import SetUp
 from swell.compute.isolation import Isolation, choose_isolation
-from swell.compute.local import KeeperLink, LocalBackend
+from swell.compute.keeper_link import KeeperLink
+from swell.compute.local import LocalBackend
 from swell.compute.machine import machine_resources
 from swell.compute.memory_groups import open_memory_groups
 from swell.compute.process_facts import inspect_process
