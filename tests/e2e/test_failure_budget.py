@@ -125,6 +125,7 @@ def test_canaries_go_first_and_one_that_fails_keeps_the_others_from_starting(
 
 
 def test_a_budget_that_cannot_be_is_refused_before_anything_starts(place: Place) -> None:
+    assert "for each of self.items, of which 20% may fail" in place.call("show").stdout
     place.change('max_failures="20%"', 'max_failures="some"')
 
     done = place.call("run", code=1)

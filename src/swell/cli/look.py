@@ -145,6 +145,10 @@ def _target_words(node: Node, paint: Paint) -> str:
         return paint.dim("(the end)")
     if node.type is NodeType.FOREACH:
         how = "one task per node" if node.num_parallel else f"for each of self.{node.foreach_var}"
+        if node.max_failures is not None:
+            how += f", of which {node.max_failures} may fail"
+        if node.canary:
+            how += f", {count_text(node.canary, 'canary', 'canaries')} first"
         return f"{arrow} {targets} {paint.dim(f'({how}, joined by {node.matching_join})')}"
     if node.type is NodeType.SPLIT:
         return f"{arrow} {targets} {paint.dim(f'(all of them, joined by {node.matching_join})')}"

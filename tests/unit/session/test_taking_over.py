@@ -8,7 +8,7 @@ from swell.model.cause import Cause
 from swell.model.facts import MEMORY_FACT, AttemptFact, TaskCreated, TaskFact
 from swell.model.graph import Graph, Node, NodeType
 from swell.model.ids import JobId, RunId
-from swell.model.job import Frame, Gang, Inputs, Launch
+from swell.model.job import Frame, Gang, Inputs, Launch, StepPlan
 from swell.model.record import ItemRef, Outcome, Transition
 from swell.model.resources import Resources
 from swell.scheduler.events import TaskKey
@@ -110,3 +110,25 @@ def test_what_grew_on_this_machine_is_known_by_what_its_attempts_noted():
     noted = replace(second, metadata={MEMORY_FACT: (MEMORY_FACT, "8000")})
     found = known([created("3", index=1)], [attempt("3", 0, OUT_OF_MEMORY), noted])
     assert found.open == {work(1): OpenTask("3", 2, Tries(counted=1, grown=1), memory_mb=8000)}
+
+
+def test_a_last_failure_that_a_foreach_allows_is_known_as_failed_and_not_tried_again():
+    nodes = dict(GRAPH.nodes)
+    nodes["start"] = replace(nodes["start"], max_failures="2")
+    nodes["work"] = replace(nodes["work"], split_parents=("start",))
+    graph = replace(GRAPH, nodes=nodes)
+    tasks = [created("2", index=0), created("3", index=1), created("4", index=2)]
+    attempts = [
+        *(attempt("2", number, BROKEN) for number in range(2)),
+        attempt("3", 0, BROKEN),
+        *(attempt("4", number, HOST_LOST) for number in range(2)),
+    ]
+    plans = {"work": StepPlan("work", attempts=2)}
+
+    found = what_is_known(graph, tasks, attempts, [], set(), plans)
+
+    assert {key: (one.index, one.attempts) for key, one in found.failed.items()} == {
+        work(0): (0, 2)
+    }
+    assert sorted(found.open) == [work(1), work(2)]
+    assert what_is_known(GRAPH, tasks, attempts, [], set(), plans).failed == {}
