@@ -66,14 +66,15 @@ class Lane(NamedTuple):
 
 
 class Fresh(NamedTuple):
-    """What a fresh interpreter is told through its environment: descriptors, its lane, and the
-    MB it has to hold itself to (0: none)."""
+    """What a fresh interpreter is told through its environment: descriptors, its lane, the MB
+    it has to hold itself to (0: none), and whether it has begun again with more variables."""
 
     launch_fd: int
     result_fd: int
     life_fd: int
     lane: int
     own_limit_mb: int = 0
+    is_again: int = 0
 
 
 class _Running(NamedTuple):

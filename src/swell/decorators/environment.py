@@ -37,6 +37,11 @@ class EnvironmentDecorator(StepDecorator):
         reason = f"@environment sets {', '.join(names)}, which libraries read when they load"
         return msgspec.structs.replace(plan, fresh_because=reason)
 
+    def read_at_load(self) -> dict[str, str]:
+        """Variables that must stand in the environment before the script is imported."""
+        given = self._variables()
+        return {name: given[name] for name in read_at_load(given)}
+
     @contextmanager
     def around(self, task: TaskContext) -> Iterator[None]:
         with variables_set(self._variables()):

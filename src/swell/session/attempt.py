@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from swell.authoring.decorator import StepDecorator
 from swell.authoring.flow import Flow
 from swell.compute.keeper import Fresh, FreshLaunch
 from swell.compute.kernel import limit_own_data
 from swell.compute.life import LifeTable
 from swell.compute.packed import Origin, RunLaunch, Streams, run_pack, write_framed
 from swell.compute.random_state import look_at_seeds
+from swell.decorators.environment import EnvironmentDecorator
 from swell.errors import InternalError
 from swell.model.job import Launch, RunContext
 from swell.model.wire import decode_context, decode_launch, decode_pack, encode
@@ -22,7 +25,7 @@ from swell.session.flow import FlowAtHand
 from swell.session.looking import look_from_task
 from swell.session.task_store import TaskStore
 from swell.session.warm_up import warm_up
-from swell.settings import Settings, mark_task
+from swell.settings import ATTEMPT_VARIABLE, Settings, mark_task
 from swell.task.runner import AttemptRunner, FlowInForce
 
 
@@ -48,13 +51,18 @@ def run_fresh_attempt(flow_class: type[Flow], settings: Settings) -> None:
     Only for a process that the keeper started; see ``compute.keeper.Fresh``.
     """
     fresh = _fresh(settings)
-    with os.fdopen(fresh.launch_fd, "rb") as passed:
+    with os.fdopen(fresh.launch_fd, "rb", closefd=bool(fresh.is_again)) as passed:
         order = msgspec.msgpack.decode(passed.read(), type=FreshLaunch)
     context = decode_context(order.context)
     mark_task(context.run, _url(context))
     for fd in fresh[1:3]:
         os.set_inheritable(fd, False)
     force = flow_in_force(flow_class, settings, context)
+    if not fresh.is_again:
+        data = order.launch
+        launch = decode_pack(data).common if order.mark else decode_launch(data)
+        _begin_again_where_needed(fresh, force.decorators.get(launch.step, ()))
+        os.close(fresh.launch_fd)
     store = TaskStore(_datastores(context, settings), context.script)
     runner = attempt_runner(force, context, store, settings)
     life = LifeTable(fresh.life_fd)
@@ -74,6 +82,23 @@ def run_fresh_attempt(flow_class: type[Flow], settings: Settings) -> None:
         lambda at, member: life.mark(number, at, member),
         origin,
     )
+
+
+def _begin_again_where_needed(fresh: Fresh, decorators: Sequence[StepDecorator]) -> None:
+    """Where ``@environment`` sets what libraries read as they load: the script has loaded them
+    by now, so this process becomes a new interpreter in which the variables are set."""
+    wanted: dict[str, str] = {}
+    for decorator in decorators:
+        if isinstance(decorator, EnvironmentDecorator):
+            wanted.update(decorator.read_at_load())
+    if all(os.environ.get(name) == value for name, value in wanted.items()):
+        return
+    os.environ.update(wanted)
+    os.environ[ATTEMPT_VARIABLE] = ",".join(map(str, fresh._replace(is_again=1)))
+    os.lseek(fresh.launch_fd, 0, os.SEEK_SET)
+    for fd in fresh[:3]:
+        os.set_inheritable(fd, True)
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def flow_in_force(flow_class: type[Flow], settings: Settings, context: RunContext) -> FlowInForce:
