@@ -285,11 +285,11 @@ class LocalBackend:
         lane = self._lane_of_fd.get(fd)
         if lane is None:
             return
-        chunk = lane.read(fd)
-        if chunk is None:
-            return
         flight = self._flights.get(lane.number)
-        if flight is not None:
+        if flight is not None and flight.pack is not None:
+            return  # a poll that began before the pack did: what it leaves is read in its turn
+        chunk = lane.read(fd)
+        if chunk is not None and flight is not None:
             self._flush(flight, [chunk], self._clock())
 
     def _receive(self) -> None:
