@@ -79,6 +79,10 @@ class Decorator:
     def check_arguments(self) -> None:
         """Raise FlowError if an argument's value cannot be used; sees resolved values."""
 
+    def takes(self, argument: str) -> bool:
+        """Whether ``argument`` may be given besides those with a default."""
+        return False
+
     def problem(self, message: str, remedy: str = "") -> FlowError:
         """An error about this use of the decorator, with its place in the script."""
         return FlowError(message, remedy=remedy, source_file=self.source_file, line_no=self.line_no)
@@ -89,7 +93,7 @@ class Decorator:
 
     def _refuse_unknown_arguments(self) -> None:
         for key in self.given:
-            if key in self.defaults or isinstance(key, SpreadKey):
+            if key in self.defaults or isinstance(key, SpreadKey) or self.takes(key):
                 continue
             known = ", ".join(self.defaults)
             raise InvalidDecoratorAttribute(

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 from swell.cli.live_state import RunView, StepTimes
 from swell.cli.render import Paint, count_text, duration_text
+from swell.cli.wording import waiting_words
 from swell.scheduler.ready import StepCounts
 
 Style = Literal["", "bold", "dim", "red", "yellow", "green", "cyan"]
@@ -205,7 +206,9 @@ def _details(counts: StepCounts, times: StepTimes | None) -> tuple[Cell, ...]:
         cells.append(Cell(words, "yellow"))
     if counts.running and is_wide:
         cells.append(Cell(f"{counts.running:,} running"))
-    if counts.waiting and not is_wide:
+    if counts.waiting and counts.waits_for:
+        cells.append(Cell(waiting_words(counts), "dim"))
+    elif counts.waiting and not is_wide:
         cells.append(Cell("waiting", "dim"))
     if counts.adopted:
         words = f"{counts.adopted:,} taken over" if is_wide else "taken over"

@@ -126,6 +126,19 @@ def top_options() -> list[click.Parameter]:
             metavar="N",
             help="As for 'run'.",
         ),
+        click.Option(
+            ["--limit", "top_limit"],
+            multiple=True,
+            metavar="NAME=N",
+            envvar="SWELL_LIMIT",
+            help="As for 'run'.",
+        ),
+        click.Option(
+            ["--strict-resources", "top_strict_resources"],
+            is_flag=True,
+            envvar="SWELL_STRICT_RESOURCES",
+            help="As for 'run'.",
+        ),
         click.Option(["--json", "top_json"], is_flag=True, help="As the option of 'run'."),
         *_accepted_options(),
     ]

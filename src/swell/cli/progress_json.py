@@ -104,7 +104,8 @@ EVENTS: dict[str, dict[str, str]] = {
         "tasks": "task ids taken over by resume: task (here) and origin_task (there)",
     },
     "progress": {
-        "counts": "step → waiting, running, done, failed, adopted, cancelled; every second",
+        "counts": "step → waiting, running, done, failed, adopted, cancelled, and waits_for: "
+        "'', or what those wait for that wait: memory, cpu, gpu, a limit; every second",
     },
     "run_finished": {
         "seconds": "how long the run took",

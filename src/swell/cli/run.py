@@ -13,6 +13,7 @@ from swell.cli.again import Again, command_again
 from swell.cli.at_hand import flow_of, lint, settled, top_params
 from swell.cli.exits import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
 from swell.cli.given import take_given
+from swell.cli.limits import parse_limits
 from swell.cli.render import paint_for, say_error
 from swell.errors import UsageError
 from swell.scheduler.observe import Observer
@@ -20,9 +21,6 @@ from swell.session.flow import FlowAtHand, SettledFlow
 from swell.session.run import run_flow
 from swell.session.run_order import RunOrder, RunResult
 from swell.settings import Settings
-
-OWN_OPTIONS = ("keep-going", "enforce-memory", "isolation", "canary", "json", "pack")
-"""Options that swell adds: a script's parameter of that name wins."""
 
 
 def run_command(ctx: click.Context) -> click.Command:
@@ -97,7 +95,7 @@ def _run_options(taken: set[str]) -> list[click.Parameter]:
             type=click.IntRange(min=1),
             default=16,
             show_default=True,
-            help="Tasks at once.",
+            help="Most tasks at once; fewer where no more fit on this machine.",
         ),
         click.Option(
             ["--max-num-splits"],
@@ -155,6 +153,18 @@ def _run_options(taken: set[str]) -> list[click.Parameter]:
             help="Of each foreach run N items first (smallest, largest, random), the others only "
             "if these pass.",
         ),
+        click.Option(
+            ["--limit"],
+            multiple=True,
+            metavar="NAME=N",
+            help="Most that all tasks together hold of what steps ask for by NAME in @resources, "
+            "or of this machine: memory (MB), cpu, gpu; may be repeated.",
+        ),
+        click.Option(
+            ["--strict-resources"],
+            is_flag=True,
+            help="Refuse a step that asks for more than this machine has; else it runs alone.",
+        ),
         click.Option(["--json"], is_flag=True, help="Tell the run as JSON, one object a line."),
     ]
     return options + [option for option in own if option.name.replace("_", "-") not in taken]
@@ -170,6 +180,9 @@ def _run(ctx: click.Context, /, **options: Any) -> int:
     given = given_values(parameters, options)
     flow = settled(ctx, _withs(ctx, options))
     values = resolve_values(parameters, given, at_hand.context())
+    # A parameter may bear the name of an option of swell's own.
+    keys = {parameter.key for parameter in parameters.values()}
+    options = {name: value for name, value in options.items() if name not in keys}
     order = _order(ctx, at_hand, options)
     return _perform(ctx, flow, _replace(order, parameters=values), options)
 
@@ -243,6 +256,8 @@ def _order(ctx: click.Context, at_hand: FlowAtHand, options: dict[str, Any]) -> 
         enforces_memory=bool(_own(options, top, "enforce_memory"))
         or at_hand.settings.enforce_memory not in ("", "0"),
         canary=_own(options, top, "canary") or 0,
+        limits=parse_limits((*top["top_limit"], *options.get("limit", ()))),
+        strict_resources=bool(_own(options, top, "strict_resources")),
     )
 
 

@@ -135,7 +135,7 @@ def finished_words(notice: RunFinished) -> str:
 def status_words(counts: Mapping[str, StepCounts], steps: Sequence[str]) -> str:
     """What runs, what waits, and which of ``steps`` have not begun; '' when all is over."""
     parts = [
-        f"{step}: {count.running:,} running, {count.waiting:,} waiting"
+        f"{step}: {count.running:,} running, {waiting_words(count)}"
         for step, count in counts.items()
         if count.running or count.waiting
     ]
@@ -145,6 +145,14 @@ def status_words(counts: Mapping[str, StepCounts], steps: Sequence[str]) -> str:
     if ahead:
         parts.append(f"not begun: {some_of(ahead)}")
     return f"{'; '.join(parts)}."
+
+
+def waiting_words(counts: StepCounts) -> str:
+    """'12 waiting', or what for: '12 wait for memory'."""
+    if not counts.waits_for:
+        return f"{counts.waiting:,} waiting"
+    verb = "waits" if counts.waiting == 1 else "wait"
+    return f"{counts.waiting:,} {verb} for {counts.waits_for}"
 
 
 def some_of(names: Iterable[str], shown: int = _NAMES_SHOWN) -> str:

@@ -27,6 +27,7 @@ from swell.compute.oom_watch import OomCounter, is_oom_victim
 from swell.compute.output import OutputSink, TaskOutput
 from swell.compute.pack_in_flight import PackInFlight
 from swell.compute.pack_lane import Tell, read_pack, read_rest
+from swell.compute.watching import Look, look_away
 from swell.errors import ComputeError
 from swell.model.cause import Evidence
 from swell.model.ids import JobId
@@ -72,8 +73,8 @@ class LocalBackend:
     """Runs each attempt as a process of its own on this machine.
 
     ``open_cold_keeper`` replaces a keeper that was lost; it starts fresh interpreters
-    only. ``fresh`` is why all attempts get one from the start; None to fork. With
-    ``enforces_memory`` an attempt that takes more memory than it declared is ended.
+    only. ``fresh``: all attempts get one from the start. With ``enforces_memory`` one that
+    takes more memory than it declared is ended. ``look`` is told often what runs.
     """
 
     def __init__(
@@ -85,8 +86,10 @@ class LocalBackend:
         fresh: bool,
         open_cold_keeper: Callable[[], KeeperLink],
         enforces_memory: bool = False,
+        look: Look = look_away,
         clock: Clock = time.time,
     ) -> None:
+        self._look = look
         self._keeper = keeper
         self._set_up = set_up
         self._sink = sink
@@ -280,6 +283,9 @@ class LocalBackend:
                 next_tick = self._clock() + _TICK_MS / 1000
                 self._check_times()
                 self._oom_kills = self._oom_counter.count()
+                with self._lock:
+                    running = [(flight.launch, flight.pid) for flight in self._flights.values()]
+                self._look(self._clock(), running)
 
     def _read_output(self, fd: int) -> None:
         lane = self._lane_of_fd.get(fd)
@@ -488,7 +494,6 @@ class LocalBackend:
                 job = flight.launch.job
                 self._report([JobUpdate(job, JobState.LOST, now, evidence=evidence)])
             else:
-                number = begun[flight.lane.number]
-                self._report(
-                    flight.pack.leave(now, evidence, Usage(), begun=number, ended_well=False)
-                )
+                last = begun[flight.lane.number]
+                left = flight.pack.leave(now, evidence, Usage(), begun=last, ended_well=False)
+                self._report(left)

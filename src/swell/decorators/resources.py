@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from swell.authoring.decorator import Decorator, StepDecorator, StepDecoratorFactory
-from swell.decorators.arguments import optional_number, optional_whole_number
+from swell.decorators.arguments import number, optional_number, optional_whole_number
 from swell.model.job import StepPlan
 from swell.model.resources import Resources
 
@@ -20,6 +20,7 @@ class ResourcesDecorator(StepDecorator):
     """The step's wish: ``cpu`` cores, ``memory``, ``disk`` and ``shared_memory`` in MB, ``gpu``.
 
     ``memory="auto"`` and ``cpu="auto"`` ask for what earlier runs of the step needed.
+    Any other name is something that ``--limit NAME=N`` limits: ``@resources(api=1)``.
     """
 
     name = "resources"
@@ -33,6 +34,9 @@ class ResourcesDecorator(StepDecorator):
 
     def check_arguments(self) -> None:
         wish(self)
+
+    def takes(self, argument: str) -> bool:
+        return True
 
     def plan(self, plan: StepPlan) -> StepPlan:
         return msgspec.structs.replace(plan, resources=larger(plan.resources, wish(self)))
@@ -64,13 +68,21 @@ def wish(decorator: Decorator) -> Resources:
         disk_mb=megabytes("disk"),
         shared_memory_mb=megabytes("shared_memory"),
         auto=auto,
+        named=tuple(
+            (name, number(decorator, name, above=True))
+            for name in decorator.given
+            if name not in decorator.defaults
+        ),
     )
 
 
 def larger(one: Resources, other: Resources) -> Resources:
     """Field by field the larger of two wishes; None counts as nothing said. A number holds
     where the other wish is "auto"."""
-    fields: dict[str, Any] = {"auto": ()}
+    named = dict(one.named)
+    for name, amount in other.named:
+        named[name] = max(amount, named.get(name, amount))
+    fields: dict[str, Any] = {"auto": (), "named": tuple(named.items())}
     for field in Resources.__struct_fields__:
         if field in fields:
             continue
@@ -88,19 +100,6 @@ def _refuse_other_words(decorator: Decorator, argument: str) -> None:
             f"@{decorator.name}: {argument} is {given!r}.",
             remedy='Give a number above 0, or "auto": what earlier runs of the step needed.',
         )
-
-
-def too_large_for(asked: Resources, machine: Resources) -> str | None:
-    """In words what ``asked`` exceeds of ``machine``; None if it fits or is not known."""
-    units = {"cpu": "cpu", "memory_mb": "MB of memory", "gpu": "gpu", "disk_mb": "MB of disk"}
-    over = [
-        f"{wanted:,g} {unit} (there is {there:,g})"
-        for field, unit in units.items()
-        if (wanted := getattr(asked, field)) is not None
-        and (there := getattr(machine, field)) is not None
-        and wanted > there
-    ]
-    return ", ".join(over) or None
 
 
 resources = StepDecoratorFactory(ResourcesDecorator)

@@ -13,6 +13,9 @@ from swell.model.ids import JobId
 from swell.model.record import ErrorInfo, ItemRef, Items, Usage
 from swell.model.resources import Resources
 
+LOCAL_BACKEND = "local"
+"""The backend of steps that run on this machine."""
+
 
 class StepPlan(msgspec.Struct, frozen=True):
     """What decorators decided for a step, before the run.
@@ -33,7 +36,7 @@ class StepPlan(msgspec.Struct, frozen=True):
     """
 
     step: str
-    backend: str = "local"
+    backend: str = LOCAL_BACKEND
     resources: Resources = Resources()
     attempts: int = 1
     fallback_attempts: int = 0
@@ -253,6 +256,18 @@ class JobUpdate(msgspec.Struct, frozen=True):
     usage: Usage | None = None
     note: str = ""
     began_at: float | None = None
+
+
+class MachineNews(msgspec.Struct, frozen=True):
+    """What changed on this machine while tasks run; ``at`` is Unix seconds.
+
+    ``computing`` are steps that say no cpu and whose tasks were seen to use one.
+    ``memory_short`` says in words that memory is short, '' that it is not.
+    """
+
+    at: float
+    computing: tuple[str, ...] = ()
+    memory_short: str = ""
 
 
 class Intent(msgspec.Struct, frozen=True):

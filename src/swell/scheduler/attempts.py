@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from swell.compute.packing import Holding
 from swell.model.cause import Cause
 from swell.model.ids import JobId
 from swell.model.job import Fallback
 from swell.model.record import Transition
+from swell.model.resources import Resources
 from swell.scheduler.events import AttemptFinished, Missed, Start
 from swell.scheduler.guard import in_order
 from swell.scheduler.known import OpenTask
@@ -20,13 +26,15 @@ _NO_TRIES = Tries()
 class Work:
     """One task that was started, or a whole gang (then ``gang`` is set and ``name`` is
     the control task's); ``attempt`` is the running one, or the next; ``lease`` is what it runs
-    in with others of its step."""
+    in with others of its step. ``holdings`` are what the attempts that run hold of the machine,
+    by node; those of one lease hold the same."""
 
     __slots__ = (
         "attempt",
         "block",
         "fallback",
         "gang",
+        "holdings",
         "id",
         "index",
         "is_stored",
@@ -47,7 +55,20 @@ class Work:
         self.fallback: Fallback | None = None
         self.memory_mb: int | None = None
         self.lease: Lease | None = None
+        self.holdings: Sequence[Holding] = ()
         self.gang: Gang | None = Gang(block.end - block.index) if block.is_gang else None
+
+    @property
+    def resources(self) -> Resources:
+        """What its next attempt asks for; one that only records a failure needs nothing."""
+        asked = self.block.step.plan.resources
+        if self.fallback is not None:
+            return Resources()
+        return asked if self.memory_mb is None else replace(asked, memory_mb=self.memory_mb)
+
+    def holding_of(self, task: str) -> Holding:
+        """What the member ``task`` of a gang holds, or the one task itself."""
+        return self.holdings[node_of(task) if self.gang is not None else 0]
 
     @property
     def size(self) -> int:
@@ -84,6 +105,7 @@ class Work:
             self.memory_mb,
             self.tries.not_counted,
             self._missed(parents) if isinstance(parents, Scope) else None,
+            self._devices_of(0),
         )
 
     @staticmethod
@@ -107,7 +129,11 @@ class Work:
             fallback=self.fallback,
             memory_mb=self.memory_mb,
             not_counted=self.tries.not_counted,
+            devices=self._devices_of(node),
         )
+
+    def _devices_of(self, node: int) -> tuple[str, ...]:
+        return self.holdings[node].devices if self.holdings else ()
 
     def go_on(self, known: OpenTask) -> None:
         """Be what another driver made of it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from swell.model.ids import JobId
-from swell.model.job import FailedInput, Fallback
+from swell.model.job import FailedInput, Fallback, MachineNews
 from swell.model.record import Outcome, Transition
 from swell.scheduler.retry import Growth
 
@@ -29,6 +29,16 @@ class AttemptFinished(msgspec.Struct, frozen=True):
     job: JobId
     outcome: Outcome
     uncounted: bool = False
+    used: Used | None = None
+
+
+class Used(msgspec.Struct, frozen=True):
+    """What an ended attempt took of its machine: MB of memory at its peak, processor seconds,
+    and for how long it ran; None: not known."""
+
+    added_mb: float | None
+    cpu_s: float | None
+    seconds: float
 
 
 class Returned(msgspec.Struct, frozen=True):
@@ -57,7 +67,7 @@ class LeftAlone(msgspec.Struct, frozen=True):
     at: float
 
 
-Event = RunStarted | AttemptFinished | Returned | Interrupted | LeftAlone | Tick
+Event = RunStarted | AttemptFinished | Returned | Interrupted | LeftAlone | Tick | MachineNews
 
 
 # --- commands: what is to be done --------------------------------------------
@@ -82,7 +92,7 @@ class Start(msgspec.Struct, frozen=True):
     ``node`` is set for members of a gang: (node index, number of nodes, control task).
     ``memory_mb`` is set where it gets more memory than its step's plan says; ``not_counted``
     are attempts before it that used up none of the plan's. ``missed`` is set for a join where
-    children of its foreach failed.
+    children of its foreach failed. ``devices`` are GPUs that no other task has meanwhile.
     """
 
     job: JobId
@@ -96,6 +106,7 @@ class Start(msgspec.Struct, frozen=True):
     memory_mb: int | None = None
     not_counted: int = 0
     missed: Missed | None = None
+    devices: tuple[str, ...] = ()
 
 
 class StartAttempts(msgspec.Struct, frozen=True):
@@ -160,6 +171,12 @@ class SplitOpened(msgspec.Struct, frozen=True):
     canaries: tuple[int, ...] = ()
 
 
+class HeldUp(msgspec.Struct, frozen=True):
+    """Tasks are ready and nothing begins for want of memory, as ``why`` says; '' takes it back."""
+
+    why: str
+
+
 class WakeAt(msgspec.Struct, frozen=True):
     """Send a Tick at ``at`` (Unix seconds) or soon after; replaces an earlier one."""
 
@@ -183,6 +200,7 @@ Command = (
     | RetryLater
     | TaskFailedForGood
     | SplitOpened
+    | HeldUp
     | WakeAt
     | Finish
 )

@@ -246,4 +246,5 @@ def _launch(plan: StepPlan, start: Start, inputs: Inputs, stack: tuple[Frame, ..
         threads=plan.threads,
         retry_on=plan.retry_on,
         may_grow=may_grow(plan, resources.memory_mb),
+        devices=start.devices,
     )

@@ -24,7 +24,7 @@ from swell.model.facts import (
 )
 from swell.model.graph import Graph
 from swell.model.ids import JobId, RunId
-from swell.model.job import JobState, JobUpdate
+from swell.model.job import JobState, JobUpdate, MachineNews
 from swell.model.record import AttemptResult, Usage
 from swell.model.verdict import judge
 from swell.model.wire import EMPTY_RECORD, decode_result
@@ -35,6 +35,7 @@ from swell.scheduler.events import (
     Command,
     Event,
     Finish,
+    HeldUp,
     Interrupted,
     LeftAlone,
     RetryLater,
@@ -45,6 +46,7 @@ from swell.scheduler.events import (
     StartAttempts,
     TaskFailedForGood,
     Tick,
+    Used,
     WakeAt,
 )
 from swell.scheduler.failures import FailureTally, slim
@@ -61,6 +63,7 @@ from swell.scheduler.observe import (
     TaskRetries,
     TasksAdopted,
     TasksEnding,
+    Told,
 )
 from swell.scheduler.ready import StepCounts
 from swell.scheduler.retry import UNCOUNTED, retry_is_meant
@@ -93,7 +96,7 @@ class OutOfTouch(msgspec.Struct, frozen=True):
     error: SwellError
 
 
-Arrival = JobUpdate | Written | WriteFailed | Interrupted | LeftAlone | OutOfTouch
+Arrival = JobUpdate | MachineNews | Written | WriteFailed | Interrupted | LeftAlone | OutOfTouch
 """What may come into the deciding thread."""
 
 
@@ -108,8 +111,10 @@ class Inbox:
         for update in updates:
             self._queue.put(update)
 
-    def put(self, item: Written | WriteFailed | Interrupted | LeftAlone | OutOfTouch) -> None:
-        """For the fact writer and for whoever interrupts."""
+    def put(
+        self, item: MachineNews | Written | WriteFailed | Interrupted | LeftAlone | OutOfTouch
+    ) -> None:
+        """For the fact writer, for who looks at the machine and for whoever interrupts."""
         self._queue.put(item)
 
     def take(self, timeout_s: float) -> list[Arrival]:
@@ -325,7 +330,7 @@ class RunLoop:
                     self._store_error = item.error
                     self._left_alone = True
                     events.append(LeftAlone(item.at))
-                case Interrupted():
+                case Interrupted() | MachineNews():
                     events.append(item)
         if returned:
             events.append(Returned(self._clock(), tuple(returned)))
@@ -389,7 +394,8 @@ class RunLoop:
             is_told = told_at is not None or update.began_at is None
             self._gathered.end(notice, is_told=is_told, pid=update.pid)
         uncounted = outcome.cause in UNCOUNTED
-        return AttemptFinished(update.at, update.job, outcome, uncounted)
+        used = Used(usage.added_mb, usage.cpu_s, update.at - began_at)
+        return AttemptFinished(update.at, update.job, outcome, uncounted, used)
 
     # --- what is to be done ----------------------------------------------------
 
@@ -451,6 +457,8 @@ class RunLoop:
                 self._observer.notice(
                     ChildrenOpened(command.task, command.step, now, command.num, command.canaries)
                 )
+            case HeldUp():
+                self._observer.notice(Told(now, _held_up_words(command.why)))
             case WakeAt():
                 self._wake_at = command.at
             case Finish():
@@ -480,3 +488,9 @@ def _metadata_of(start: Start, result: AttemptResult | None) -> dict[str, tuple[
     if start.memory_mb is None:
         return noted
     return {**noted, MEMORY_FACT: (MEMORY_FACT, str(start.memory_mb))}
+
+
+def _held_up_words(why: str) -> str:
+    if not why:
+        return "Memory is there again: tasks start as before."
+    return f"Memory is short: {why}. Until there is more, tasks here start one at a time."

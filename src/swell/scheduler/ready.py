@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -18,6 +18,8 @@ class StepCounts(msgspec.Struct):
 
     ``waiting``: ready, or between two attempts. Members of a gang run until all have
     ended. ``cancelled``: ended, or given up before a retry, because the run ends.
+    ``waits_for`` is what keeps those that wait: 'memory', 'cpu', 'gpu', a limit's name, 'room'
+    on this machine; '' where nothing but their turn does.
     """
 
     waiting: int = 0
@@ -26,6 +28,7 @@ class StepCounts(msgspec.Struct):
     failed: int = 0
     adopted: int = 0
     cancelled: int = 0
+    waits_for: str = ""
 
     @property
     def total(self) -> int:
@@ -122,15 +125,17 @@ class ReadyWork:
         block.step.blocks.append(block)
         self._mask |= 1 << block.step.depth
 
-    def first(self) -> Block | None:
-        """What is to start next; it stays until ``drop_first``."""
-        if not self._mask:
-            return None
-        return self._by_depth[self._mask.bit_length() - 1].blocks[0]
+    def in_order(self) -> Iterator[StepState]:
+        """Steps that have a Block, the deepest first; while one is looked at, it may lose its
+        Blocks."""
+        mask = self._mask
+        while mask:
+            depth = mask.bit_length() - 1
+            mask ^= 1 << depth
+            yield self._by_depth[depth]
 
-    def drop_first(self) -> None:
-        """Remove the Block that ``first`` gave."""
-        step = self._by_depth[self._mask.bit_length() - 1]
+    def drop_first(self, step: StepState) -> None:
+        """Remove the first Block of ``step``."""
         step.blocks.popleft()
         if not step.blocks:
             self._mask ^= 1 << step.depth

@@ -1,20 +1,26 @@
 """What starts next: retries that are due, gangs, then new work; no I/O, no clock.
 
 Work that may start waits per step; the deepest step goes first, then the oldest task
-(`ready`). A gang starts whole: once it is next, nothing else starts until it has its slots,
-or, if it is larger than ``max_workers``, until nothing else runs. So no gang starves, at the
-price of idle slots. Retries that are due stand before new work, but not before a gang that
-is next.
+(`ready`). What does not fit beside what runs is passed over, for a while (`admission`).
+A gang starts whole: once it is next, nothing else starts until it has its slots and its
+room, or, if it is larger than ``max_workers``, until nothing else runs. So no gang starves,
+at the price of idle slots. Retries that are due stand before new work, but not before a gang
+that is next. Where steps run on several backends, one of which nothing runs gets a slot
+first.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
+from swell.compute.packing import Holding, Machine
+from swell.model.job import MachineNews
+from swell.model.resources import Resources
+from swell.scheduler.admission import Admission
 from swell.scheduler.attempts import Work
-from swell.scheduler.events import Start, StartAttempts, TaskKey
+from swell.scheduler.events import AttemptFinished, HeldUp, Start, StartAttempts, TaskKey
 from swell.scheduler.known import OpenTask
 from swell.scheduler.leases import Leases
 from swell.scheduler.ready import Block, ReadyWork, StepState
@@ -23,41 +29,55 @@ from swell.scheduler.ready import Block, ReadyWork, StepState
 class Starting:
     """What runs, what waits for its next attempt, and ``ready``, what waits for its first.
 
-    ``running`` holds each attempt in flight by its task's id; whoever sees it end removes
-    it. ``open`` are tasks that another driver began.
+    ``running`` holds each attempt in flight by its task's id. ``open`` are tasks that another
+    driver began.
     """
 
     def __init__(
-        self, ready: ReadyWork, max_workers: int, open: Mapping[TaskKey, OpenTask]
+        self,
+        ready: ReadyWork,
+        max_workers: int,
+        open: Mapping[TaskKey, OpenTask],
+        machine: Machine,
     ) -> None:
         self.running: dict[str, Work] = {}
+        self.admission = Admission(ready.steps, machine)
         self._ready = ready
         self._max_workers = max_workers
         self._open = open
         self._next_gang: Work | None = None
-        self._due: deque[Work] = deque()
+        self._due = _DueWork()
         self._waiting: list[tuple[float, int, Work]] = []
         self._gang_starts: list[StartAttempts] = []
         self._starts: dict[str, list[Start]] = {}
         self._leases = Leases()
+        self._told_short = ""
+        self._of_backend = dict.fromkeys(
+            [step.plan.backend for step in ready.steps.values()],
+            0,
+        )
 
     @property
     def next_retry_at(self) -> float | None:
         """When the next attempt is due; None if none waits for its time."""
         return self._waiting[0][0] if self._waiting else None
 
-    @property
-    def _free(self) -> int:
-        """Slots that nothing runs in: a lease has one, however many tasks are in it."""
-        return self._max_workers - len(self.running) + self._leases.queued
+    def note_machine(self, news: MachineNews) -> None:
+        """This machine was looked at."""
+        self.admission.note_machine(news)
 
-    def ended(self, work: Work, task: str) -> None:
-        """The attempt of ``task`` has ended: it runs no more."""
+    def ended(self, work: Work, event: AttemptFinished) -> None:
+        """An attempt ended: it runs no more, and what it held is free, or has passed on to the
+        next of its lease."""
+        task = event.job.task
         del self.running[task]
+        self.admission.note_used(work, event.used)
         counts = work.block.step.counts
         if self._leaves_lease(work):
             counts.waiting -= 1
-        elif work.gang is None:
+            return
+        self._give_back(work, task)
+        if work.gang is None:
             counts.running -= 1
 
     def took(self, work: Work, seconds: float) -> None:
@@ -70,17 +90,22 @@ class Starting:
         """``work`` was leased and not begun; it is as before, but that it is stored."""
         del self.running[work.name]
         if not self._leaves_lease(work):
+            self._give_back(work, work.name)
             counts = work.block.step.counts
             counts.running -= 1
             counts.waiting += 1
         work.is_stored = True
         if starts_again:
-            self._due.append(work)
+            self._due.push(work)
 
     def _leaves_lease(self, work: Work) -> bool:
         """Whether others of its lease are left, one of which has the slot now."""
         lease, work.lease = work.lease, None
         return lease is not None and self._leases.leave(work.block.step.name, lease)
+
+    def _give_back(self, work: Work, task: str) -> None:
+        self._of_backend[work.block.step.plan.backend] -= 1
+        self.admission.release(work.holding_of(task))
 
     def start_again(self, work: Work, at: float, now: float) -> None:
         """Start the next attempt of ``work`` at ``at``; it counts as waiting from ``now`` on."""
@@ -88,61 +113,149 @@ class Starting:
         if at > now:
             heapq.heappush(self._waiting, (at, work.id, work))
         else:
-            self._due.append(work)
+            self._due.push(work)
 
     def stop(self) -> None:
-        """Forget what waits for another attempt."""
+        """Nothing more starts: forget what waits for another attempt."""
         self._due.clear()
         self._waiting.clear()
         self._next_gang = None
+        self.admission.begin_round()
 
-    def take_commands(self) -> list[StartAttempts]:
+    def take_commands(self) -> list[StartAttempts | HeldUp]:
         """The starts since the last call, those of one step together."""
-        if not self._starts and not self._gang_starts:
-            return []
-        commands = self._gang_starts
-        commands += [StartAttempts(name, tuple(starts)) for name, starts in self._starts.items()]
-        self._gang_starts, self._starts = [], {}
+        commands: list[StartAttempts | HeldUp] = []
+        if self._starts or self._gang_starts:
+            commands += self._gang_starts
+            commands += [StartAttempts(name, tuple(some)) for name, some in self._starts.items()]
+            self._gang_starts, self._starts = [], {}
+        short = self.admission.short_of_memory
+        if short and not self._told_short:
+            self._told_short = short
+            commands.append(HeldUp(short))
+        elif self._told_short and not self.admission.is_paused:
+            self._told_short = ""
+            commands.append(HeldUp(""))
         return commands
+
+    # --- choosing ------------------------------------------------------------
 
     def start_ready(self, now: float) -> None:
         """Start all that may start at ``now``."""
         while self._waiting and self._waiting[0][0] <= now:
-            self._due.append(heapq.heappop(self._waiting)[2])
-        free = self._free
-        while free > 0 or self._next_gang is not None:
-            if self._next_gang is not None:
-                if self._next_gang.size > free and self.running:
-                    return
-                self._launch_gang(self._next_gang)
-                self._next_gang = None
-            elif self._due:
-                self._launch_again(self._due.popleft())
-            elif (block := self._ready.first()) is not None:
-                self._launch_from(block, free)
-            else:
+            self._due.push(heapq.heappop(self._waiting)[2])
+        self.admission.begin_round()
+        if len(self._of_backend) > 1 and self._next_gang is None:
+            self._start_on_idle_backends()
+        while self._next_gang is not None or self._start_in_order():
+            if not self._start_next_gang():
                 return
-            free = self._free
 
-    def _launch_from(self, block: Block, free: int) -> None:
-        if block.is_gang:
-            self._next_gang = self._work(block, block.index)
-            self._ready.drop_first()
+    @property
+    def _free(self) -> int:
+        """Slots that nothing runs in: a lease has one, however many tasks are in it."""
+        return self._max_workers - len(self.running) + self._leases.queued
+
+    def _start_in_order(self) -> bool:
+        """Offer all that waits; True as soon as a gang is next."""
+        for lot in self._due.lots():
+            if self._free <= 0:
+                break
+            if lot[0].gang is not None:
+                self._next_gang = self._due.pop(lot)
+                return True
+            self._start_lot(lot, self._free)
+        for step in self._ready.in_order():
+            if self._free <= 0:
+                break
+            while step.blocks and self._free > 0:
+                if step.blocks[0].is_gang:
+                    self._next_gang = self._work(step.blocks[0], step.blocks[0].index)
+                    self._ready.drop_first(step)
+                    return True
+                if not self._start_from(step, self._free):
+                    break
+        self.admission.end_round(is_whole=self._free > 0)
+        return False
+
+    def _start_on_idle_backends(self) -> None:
+        for lot in self._due.lots():
+            step = lot[0].block.step
+            if self._free > 0 and not self._of_backend[step.plan.backend] and not lot[0].gang:
+                self._start_lot(lot, 1)
+        for step in self._ready.in_order():
+            is_idle = not self._of_backend[step.plan.backend]
+            if self._free > 0 and is_idle and not step.blocks[0].is_gang:
+                self._start_from(step, 1)
+
+    # --- starting ------------------------------------------------------------
+
+    def _start_lot(self, lot: deque[Work], most: int) -> None:
+        """Further attempts that ask for the same."""
+        step, pack_s = lot[0].block.step, lot[0].block.step.plan.pack_s
+        if pack_s is not None and lot[0].may_share:
+            for _ in range(most):
+                if lot and (holdings := self.admission.admit(step, lot[0], 1)):
+                    self._lease(step, pack_s, holdings[0], lot)
             return
-        step, first = block.step, block.index
-        if step.plan.pack_s is not None:
-            self._lease(step, step.plan.pack_s)
-            return
-        block.index = min(block.end, first + free)
-        starts = self._starts.setdefault(step.name, [])
-        for index in range(first, block.index):
-            work = self._work(block, index)
-            self.running[work.name] = work
-            starts.append(work.start())
-        step.counts.waiting -= block.index - first
-        step.counts.running += block.index - first
+        for holding in self.admission.admit(step, lot[0], min(most, len(lot))):
+            work = self._due.pop(lot)
+            step.counts.waiting -= 1
+            step.counts.running += 1
+            self._launch(work, holding)
+
+    def _start_from(self, step: StepState, most: int) -> bool:
+        """First attempts of the oldest Block; False where nothing more of ``step`` fits."""
+        pack_s = step.plan.pack_s
+        if pack_s is not None:
+            leased = self.admission.admit(step, None, 1)
+            if leased:
+                self._lease(step, pack_s, leased[0])
+            return bool(leased)
+        block = step.blocks[0]
+        first, most = block.index, min(most, block.end - block.index)
+        holdings = self.admission.admit(step, None, most)
+        block.index += len(holdings)
+        for index, holding in zip(range(first, block.index), holdings, strict=True):
+            self._launch(self._work(block, index), holding)
+        step.counts.waiting -= len(holdings)
+        step.counts.running += len(holdings)
         if block.index == block.end:
-            self._ready.drop_first()
+            self._ready.drop_first(step)
+        return len(holdings) == most
+
+    def _launch(self, work: Work, holding: Holding) -> None:
+        step = work.block.step
+        work.holdings = (holding,)
+        self.running[work.name] = work
+        self._of_backend[step.plan.backend] += 1
+        self._starts.setdefault(step.name, []).append(work.start())
+
+    def _lease(
+        self, step: StepState, pack_s: float, holding: Holding, lot: deque[Work] | None = None
+    ) -> None:
+        """Start as many tasks of ``step``, of ``lot`` first, in one process as are expected to
+        fit."""
+        size = self._leases.size(step.name, pack_s, step.counts.waiting, self._max_workers)
+        works: list[Work] = []
+        while lot and len(works) < size:
+            works.append(self._due.pop(lot))
+        while len(works) < size and step.blocks and not step.blocks[0].is_gang:
+            block = step.blocks[0]
+            end = min(block.end, block.index + size - len(works))
+            works += [self._work(block, index) for index in range(block.index, end)]
+            block.index = end
+            if block.index == block.end:
+                self._ready.drop_first(step)
+        lease = self._leases.lease(step.name, len(works))
+        for work in works:
+            work.lease, work.holdings = lease, (holding,)
+            self.running[work.name] = work
+        step.counts.waiting -= 1
+        step.counts.running += 1
+        self._of_backend[step.plan.backend] += 1
+        starts = tuple([work.start() for work in works])
+        self._gang_starts.append(StartAttempts(step.name, starts, pack_s))
 
     def _work(self, block: Block, index: int) -> Work:
         work = Work(block, index)
@@ -150,51 +263,57 @@ class Starting:
             work.go_on(known)
         return work
 
-    def _launch_again(self, work: Work) -> None:
-        if work.gang is not None:
-            self._next_gang = work
-            return
-        pack_s = work.block.step.plan.pack_s
-        if pack_s is not None and work.may_share:
-            self._due.appendleft(work)
-            self._lease(work.block.step, pack_s)
-            return
-        self.running[work.name] = work
-        step = work.block.step
-        step.counts.waiting -= 1
-        step.counts.running += 1
-        self._starts.setdefault(step.name, []).append(work.start())
-
-    def _lease(self, step: StepState, pack_s: float) -> None:
-        """Start as many tasks of ``step`` in one process as are expected to fit."""
-        size = self._leases.size(step.name, pack_s, step.counts.waiting, self._max_workers)
-        works: list[Work] = []
-        while len(works) < size and self._due and self._may_join(self._due[0], step):
-            works.append(self._due.popleft())
-        while len(works) < size and (block := self._ready.first()) and block.step is step:
-            end = min(block.end, block.index + size - len(works))
-            works += [self._work(block, index) for index in range(block.index, end)]
-            block.index = end
-            if block.index == block.end:
-                self._ready.drop_first()
-        lease = self._leases.lease(step.name, len(works))
-        for work in works:
-            work.lease = lease
-            self.running[work.name] = work
-        step.counts.waiting -= 1
-        step.counts.running += 1
-        starts = tuple([work.start() for work in works])
-        self._gang_starts.append(StartAttempts(step.name, starts, pack_s))
-
-    def _launch_gang(self, work: Work) -> None:
+    def _start_next_gang(self) -> bool:
+        """Start the gang that is next, if it has its slots and its room."""
+        work = self._next_gang
+        assert work is not None
+        if work.size > self._free and self.running:
+            return False
+        holdings = self.admission.admit_gang(work)
+        if not holdings:
+            return False
+        self._next_gang = None
+        work.holdings = holdings
         starts = work.starts()
         for start in starts:
             self.running[start.job.task] = work
-        counts = work.block.step.counts
-        counts.waiting -= work.size
-        counts.running += work.size
-        self._gang_starts.append(StartAttempts(work.block.step.name, starts))
+        step = work.block.step
+        step.counts.waiting -= work.size
+        step.counts.running += work.size
+        self._of_backend[step.plan.backend] += work.size
+        self._gang_starts.append(StartAttempts(step.name, starts))
+        return True
 
-    @staticmethod
-    def _may_join(work: Work, step: StepState) -> bool:
-        return work.block.step is step and work.may_share
+
+class _DueWork:
+    """Further attempts whose time has come, in lots that ask for the same; a gang is a lot."""
+
+    def __init__(self) -> None:
+        self._lots: dict[_Lot, deque[Work]] = {}
+
+    def push(self, work: Work) -> None:
+        """Add ``work`` behind those that ask for the same."""
+        self._lots.setdefault(_lot_of(work), deque()).append(work)
+
+    def pop(self, lot: deque[Work]) -> Work:
+        """Take the oldest of ``lot``."""
+        work = lot.popleft()
+        if not lot:
+            del self._lots[_lot_of(work)]
+        return work
+
+    def lots(self) -> Iterator[deque[Work]]:
+        """All lots, the one that came first first; the one looked at may be emptied."""
+        yield from list(self._lots.values()) if self._lots else ()
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._lots.clear()
+
+
+_Lot = tuple[str, Resources, bool, int]
+
+
+def _lot_of(work: Work) -> _Lot:
+    gang = work.id if work.gang is not None else -1
+    return (work.block.step.name, work.resources, work.may_share, gang)

@@ -11,11 +11,12 @@ from types import MappingProxyType
 
 import msgspec
 
+from swell.compute.packing import Machine
 from swell.errors import InternalError
 from swell.model.cause import Cause
 from swell.model.graph import Graph
 from swell.model.ids import JobId
-from swell.model.job import StepPlan
+from swell.model.job import MachineNews, StepPlan
 from swell.model.record import Outcome, Transition
 from swell.scheduler.attempts import Work, node_of
 from swell.scheduler.events import (
@@ -43,6 +44,8 @@ from swell.scheduler.starting import Starting
 from swell.scheduler.transitions import refusal
 from swell.scheduler.unfolding import Unfolding
 
+UNBOUNDED = Machine()
+"""A machine of which nothing is known."""
 _NO_ORIGIN: Mapping[TaskKey, OriginTask] = MappingProxyType({})
 
 
@@ -59,7 +62,7 @@ class Limits(msgspec.Struct, frozen=True):
 
 class RunState:
     """One run of ``graph``; ``plans`` by step, ``origin`` what resume takes over, ``known``
-    what another driver made of this very run.
+    what another driver made of this very run, ``machine`` what tasks here share.
 
     Belongs to one thread. A task is adopted only if all it reads was adopted: what ran
     again never meets old results computed without it.
@@ -72,12 +75,13 @@ class RunState:
         limits: Limits,
         origin: Mapping[TaskKey, OriginTask] = _NO_ORIGIN,
         known: Known = NOTHING_KNOWN,
+        machine: Machine = UNBOUNDED,
     ) -> None:
         self._graph = graph
         self._limits = limits
         self._unfolding = Unfolding(graph, plans, known.done or origin, known)
         self._adoption = self._unfolding.adoption
-        self._starting = Starting(self._unfolding.ready, limits.max_workers, known.open)
+        self._starting = Starting(self._unfolding.ready, limits.max_workers, known.open, machine)
         self._running = self._starting.running
         self._now = 0.0
         self._wake_at: float | None = None
@@ -116,6 +120,8 @@ class RunState:
                 self._take_back(event)
             elif isinstance(event, LeftAlone):
                 self._left_alone = True
+            elif isinstance(event, MachineNews):
+                self._starting.note_machine(event)
             else:
                 self._wake_at = None
         if not self._stopping and not self._left_alone:
@@ -213,7 +219,7 @@ class RunState:
         work = self._running.get(job.task)
         if work is None or work.attempt != job.attempt:
             return  # superseded: it never decides
-        self._starting.ended(work, job.task)
+        self._starting.ended(work, event)
         step = work.block.step
         if outcome.ok and (problem := self._refusal(step, outcome.transition)):
             outcome = Outcome(False, Cause.USER_ERROR, problem, retryable=False)
@@ -244,7 +250,22 @@ class RunState:
             return ""
         if self._stopping or step.name == self._graph.end:
             return ""
-        return refusal(step.node, transition, self._limits.max_num_splits)
+        return refusal(step.node, transition, self._limits.max_num_splits) or self._no_room(
+            transition
+        )
+
+    def _no_room(self, transition: Transition | None) -> str:
+        """Why a gang could never start: it asks for GPUs, or named amounts, that are not there."""
+        split = transition.split if transition is not None else None
+        if transition is None or split is None or not split.is_gang:
+            return ""
+        name = transition.targets[0]
+        excess = self._starting.admission.gang_excess(self._unfolding.steps[name], split.num)
+        return "".join(
+            f"Step '{name}' opens with {split.num} tasks that run together and ask for "
+            f"{one.asked:g} {one.what}; there are {one.there:g}."
+            for one in excess[:1]
+        )
 
     def _task_failed(self, work: Work, event: AttemptFinished) -> None:
         counts = work.block.step.counts

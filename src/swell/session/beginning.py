@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from swell.client.whereabouts import DATASTORE
+from swell.compute.packing import Machine
 from swell.errors import CommandException, SwellError
 from swell.model.facts import (
     ASKED_FACT,
@@ -31,6 +32,8 @@ from swell.model.job import Intent, RunContext
 from swell.model.record import ArtifactRef, Outcome, Record
 from swell.model.resources import Resources
 from swell.model.wire import encode
+from swell.scheduler.events import OriginTask, TaskKey
+from swell.scheduler.known import NOTHING_KNOWN, Known
 from swell.scheduler.launching import OriginReader
 from swell.scheduler.state import Limits, RunState
 from swell.session.code_facts import package_versions, script_text
@@ -65,7 +68,8 @@ class Begun(msgspec.Struct, frozen=True):
 
 
 class Beginning:
-    """Makes one run, or takes one over; ``say`` tells the user a warning."""
+    """Makes one run, or takes one over; ``say`` tells the user a warning. ``machine`` is what
+    its tasks here share."""
 
     def __init__(
         self,
@@ -73,6 +77,7 @@ class Beginning:
         order: RunOrder,
         settings: Settings,
         stores: RunStores,
+        machine: Machine,
         say: Callable[[str], None],
     ) -> None:
         self._flow = flow
@@ -80,6 +85,7 @@ class Beginning:
         self._settings = settings
         self._place = stores.place
         self._stores = stores
+        self._machine = machine
         self._say = say
         self._user = user_name(settings)
         self._project = flow.project(order.branch, order.production)
@@ -106,7 +112,7 @@ class Beginning:
             context = self._context(fact, origin, parameters)
             self._commit_parameters(fact, parameters, origin)
             self._leave_files(fact)
-            state = RunState(self._flow.graph, self._flow.plans, self._limits(), adopted)
+            state = self._state(adopted)
         except BaseException:
             give_up(self._stores, fact)
             raise
@@ -149,15 +155,18 @@ class Beginning:
             metastore, fact, self._flow.graph, self._flow.plans, self._stores.data
         )
         context = self._context(fact, None, dict(origin.parameters))
-        state = RunState(self._flow.graph, self._flow.plans, self._limits(), known=known)
+        state = self._state(known=known)
         take(metastore, fact)
         self._leave_files(fact)
         read = origin_reader(metastore, origin)
         return Begun(fact, context, state, read, takes_over=True, intents=intents)
 
-    def _limits(self) -> Limits:
-        order = self._order
-        return Limits(order.max_workers, order.max_num_splits, order.keep_going)
+    def _state(
+        self, adopted: Mapping[TaskKey, OriginTask] | None = None, known: Known = NOTHING_KNOWN
+    ) -> RunState:
+        order, flow = self._order, self._flow
+        limits = Limits(order.max_workers, order.max_num_splits, order.keep_going)
+        return RunState(flow.graph, flow.plans, limits, adopted or {}, known, self._machine)
 
     def _origin(self) -> Origin | None:
         if not self._order.resumes:

@@ -12,6 +12,7 @@ from swell.model.facts import SCRIPT_ARTIFACT, AttemptFact, RunFact, TaskFact
 from swell.model.graph import NodeType
 from swell.model.ids import PARAMETERS_STEP, JobId
 from swell.model.job import (
+    LOCAL_BACKEND,
     FailedInput,
     Frame,
     Gang,
@@ -31,7 +32,6 @@ from swell.session.failed import opened_split
 from swell.session.flow import SettledFlow
 from swell.session.origin import PARAMETERS_TASK
 from swell.session.reading import LocalStores
-from swell.session.run_order import LOCAL_BACKEND
 from swell.session.task_store import TaskStore
 from swell.session.user import default_namespace
 from swell.settings import Settings, mark_task

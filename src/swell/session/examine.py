@@ -9,8 +9,9 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
+from swell.compute.cgroups import Cgroups
 from swell.compute.isolation import choose_isolation
-from swell.compute.machine import machine_resources
+from swell.compute.machine import find_machine
 from swell.compute.process_facts import inspect_process
 from swell.errors import SwellError
 from swell.metastore.filesystems import network_file_system
@@ -88,19 +89,8 @@ def _cores() -> str:
     there = os.cpu_count() or 1
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else there
     text = f"{usable} of {there} usable" if usable != there else str(there)
-    quota = cpu_quota(_read("/sys/fs/cgroup/cpu.max"))
+    quota = Cgroups().cpu_quota()
     return text if quota is None else f"{text}, and the cgroup allows the time of {quota:g}"
-
-
-def cpu_quota(cpu_max: str) -> float | None:
-    """Cores' worth of time a cgroup allows, of its ``cpu.max``; None for no limit.
-
-    https://docs.kernel.org/admin-guide/cgroup-v2.html: "$MAX $PERIOD", MAX may be "max".
-    """
-    fields = cpu_max.split()
-    if len(fields) != 2 or not all(field.isdecimal() for field in fields):
-        return None
-    return int(fields[0]) / int(fields[1])
 
 
 def _memory() -> str:
@@ -113,9 +103,9 @@ def _memory() -> str:
     text = gigabytes(total)
     if free:
         text += f", {gigabytes(free[0])} of it free"
-    allowed_mb = machine_resources().memory_mb
-    if allowed_mb is not None and allowed_mb < total * 0.99 / 1e6:
-        text += f"; the cgroup allows {gigabytes(allowed_mb * 1_000_000)}"
+    allowed_mb = find_machine().memory_mb
+    if allowed_mb is not None and allowed_mb << 20 < total * 0.99:
+        text += f"; the cgroup allows {gigabytes(allowed_mb << 20)}"
     return text
 
 

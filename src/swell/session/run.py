@@ -12,12 +12,12 @@ from swell.compute.channel import SetUp
 from swell.compute.isolation import Isolation, choose_isolation
 from swell.compute.keeper_link import KeeperLink
 from swell.compute.local import LocalBackend
-from swell.compute.machine import machine_resources
 from swell.compute.memory_groups import open_memory_groups
+from swell.compute.packing import Machine
 from swell.compute.process_facts import inspect_process
-from swell.decorators.resources import too_large_for
 from swell.errors import UsageError
 from swell.model.ids import RunId
+from swell.model.job import LOCAL_BACKEND
 from swell.model.wire import encode
 from swell.scheduler.loop import Inbox, OutOfTouch, RunLoop
 from swell.scheduler.observe import Observer, RunBegan, Told
@@ -27,7 +27,8 @@ from swell.session.flow import SettledFlow
 from swell.session.history import sized, sized_as_before
 from swell.session.keepers import fresh_argv, open_cold_keeper, open_keeper
 from swell.session.place import find_place, make_place
-from swell.session.run_order import LOCAL_BACKEND, RunOrder, RunResult
+from swell.session.room import room_for_flow, words_on_what_never_fits
+from swell.session.run_order import RunOrder, RunResult
 from swell.session.run_stores import RunStores
 from swell.session.signals import signals_into
 from swell.session.sizing import with_reach
@@ -48,12 +49,14 @@ def run_flow(
     """
     place = find_place(settings, flow.at_hand.script, os.getcwd())
     make_place(place)
+    machine = room_for_flow(flow.plans, order)
     isolation = choose_isolation(order.isolation, inspect_process())  # type: ignore[arg-type]  # the command line checked it
     # First the keeper: it must be forked before any thread, database or terminal of ours.
     link = open_keeper(flow, isolation, settings)
     try:
         with RunStores(place, settings, observer) as stores:
-            return _Session(flow, order, observer, settings, stores, isolation).run(link)
+            session = _Session(flow, order, observer, settings, stores, isolation, machine)
+            return session.run(link)
     finally:
         link.control.close()
 
@@ -69,6 +72,7 @@ class _Session:
         settings: Settings,
         stores: RunStores,
         isolation: Isolation,
+        machine: Machine,
     ) -> None:
         self._flow = flow
         self._order = order
@@ -78,9 +82,15 @@ class _Session:
         self._stores = stores
         self._isolation = isolation
         self._sizes = self._size_from_history()
+        self._machine = machine
         self._remote = self._open_remote()
         flow.settle_plans(
-            with_reach(flow.plans, self._remote, is_enforced_here=self._order.enforces_memory)
+            with_reach(
+                flow.plans,
+                self._remote,
+                machine.memory_mb,
+                is_enforced_here=order.enforces_memory,
+            )
         )
 
     def run(self, link: KeeperLink) -> RunResult:
@@ -90,6 +100,7 @@ class _Session:
             self._order,
             self._settings,
             self._stores,
+            self._machine,
             lambda text: self._tell(text, is_warning=True),
         )
         number = self._order.attaches_to
@@ -152,19 +163,11 @@ class _Session:
             self._tell(f"Forking may go wrong: {self._isolation.risk}.", is_warning=True)
         if self._order.enforces_memory:
             self._tell_how_memory_is_held()
-        machine = machine_resources()
         for plan in self._flow.plans.values():
             for warning in plan.warnings:
                 self._tell(warning, is_warning=True)
-            if plan.backend != LOCAL_BACKEND:
-                continue
-            excess = too_large_for(plan.resources, machine)
-            if excess is not None:
-                self._tell(
-                    f"Step '{plan.step}' asks for {excess}. It runs here all the same; "
-                    "if it fails, it needs a larger machine.",
-                    is_warning=True,
-                )
+        for text in words_on_what_never_fits(self._flow.plans, self._machine):
+            self._tell(text, is_warning=True)
 
     def _tell_how_memory_is_held(self) -> None:
         groups = open_memory_groups()
@@ -185,6 +188,7 @@ class _Session:
 
     def _drive(self, link: KeeperLink, begun: Begun) -> RunResult:
         # Late: what only the driver needs must not make the keeper's pages more.
+        from swell.compute.watching import MachineWatch
         from swell.datastore.log_writer import LogWriter
         from swell.scheduler.book import RecordBook
         from swell.scheduler.launching import Launching
@@ -205,6 +209,7 @@ class _Session:
             fresh=self._isolation.kind == "fresh",
             open_cold_keeper=open_cold_keeper,
             enforces_memory=self._order.enforces_memory,
+            look=MachineWatch(inbox.put).look,
         )
         backends: dict[str, Backend] = {LOCAL_BACKEND: backend}
         if self._remote is not None:

@@ -9,8 +9,6 @@ import msgspec
 from swell.model.facts import RunFact
 from swell.scheduler.loop import RunEnd
 
-LOCAL_BACKEND = "local"
-"""The backend of steps that run on this machine."""
 BATCH_BACKEND = "batch"
 """The backend of steps on AWS Batch, whose jobs go on without a driver."""
 
@@ -24,6 +22,8 @@ class RunOrder(msgspec.Struct, frozen=True):
     with; ``canary`` is for foreaches that say none themselves; with ``enforces_memory`` a task
     on this machine that takes more memory than it declared is ended; ``leaves`` lets the driver
     leave as soon as all that runs goes on elsewhere.
+    ``limits`` bound what tasks hold together, by name; with ``strict_resources`` a step that
+    asks for more than there is does not run.
     """
 
     parameters: dict[str, Any] = {}
@@ -47,6 +47,8 @@ class RunOrder(msgspec.Struct, frozen=True):
     leaves: bool = False
     enforces_memory: bool = False
     canary: int = 0
+    limits: dict[str, float] = {}
+    strict_resources: bool = False
 
 
 class RunResult(msgspec.Struct, frozen=True):

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from swell.compute.machine import machine_resources
 from swell.errors import FlowError
 from swell.model.job import StepPlan
 from swell.scheduler.retry import with_growth
@@ -29,13 +28,17 @@ def refuse_contradictions(plans: Mapping[str, StepPlan]) -> None:
 
 
 def with_reach(
-    plans: Mapping[str, StepPlan], remote: Remote | None, *, is_enforced_here: bool
+    plans: Mapping[str, StepPlan],
+    remote: Remote | None,
+    here_mb: int | None,
+    *,
+    is_enforced_here: bool,
 ) -> dict[str, StepPlan]:
-    """``plans`` with what is asked where nothing is said, and how far memory may grow.
+    """``plans`` with what is asked where nothing is said, and how far memory may grow, here to
+    ``here_mb``.
 
     Raises ComputeError where a queue does not answer.
     """
-    here = machine_resources().memory_mb
     settled = {}
     for step, plan in plans.items():
         if remote is not None and plan.backend == remote.name:
@@ -43,6 +46,6 @@ def with_reach(
             most = remote.most_memory_mb(plan)
             plan = with_growth(replace(plan, resources=asked), is_enforced=True, most_mb=most)
         else:
-            plan = with_growth(plan, is_enforced=is_enforced_here, most_mb=here)
+            plan = with_growth(plan, is_enforced=is_enforced_here, most_mb=here_mb)
         settled[step] = plan
     return settled

@@ -9,7 +9,7 @@ from swell.decorators.catch import catch
 from swell.decorators.environment import environment
 from swell.decorators.pypi import pypi
 from swell.decorators.pypi_base import pypi_base
-from swell.decorators.resources import larger, resources, too_large_for
+from swell.decorators.resources import larger, resources
 from swell.decorators.retry import retry
 from swell.decorators.timeout import timeout
 from swell.errors import FlowError, NonRetryable
@@ -87,15 +87,14 @@ def test_larger_keeps_what_only_one_side_says():
     assert larger(Resources(cpu=2), Resources(gpu=1)) == Resources(cpu=2, gpu=1)
 
 
-def test_a_wish_that_fits_the_machine_is_not_told():
-    machine = Resources(cpu=4, memory_mb=8000)
-    assert too_large_for(Resources(cpu=4, memory_mb=8000, gpu=1), machine) is None
+def test_any_other_name_is_an_amount_of_what_a_limit_bounds():
+    plan = plan_of(resources(memory=100, api=1, seats="2.5"))
+    assert plan.resources == Resources(memory_mb=100, named=(("api", 1.0), ("seats", 2.5)))
 
 
-def test_a_wish_beyond_the_machine_is_told_with_both_numbers():
-    machine = Resources(cpu=4, memory_mb=8000, gpu=0)
-    told = too_large_for(Resources(cpu=2, memory_mb=60_000, gpu=1), machine)
-    assert told == "60,000 MB of memory (there is 8,000), 1 gpu (there is 0)"
+def test_larger_takes_named_amounts_of_both_sides():
+    one, other = Resources(named=(("api", 1.0),)), Resources(named=(("db", 2.0), ("api", 3.0)))
+    assert dict(larger(one, other).named) == {"api": 3.0, "db": 2.0}
 
 
 def test_retry_counts_the_first_attempt_and_leaves_the_wait_to_the_backend():
@@ -196,6 +195,8 @@ BAD_ARGUMENTS = [
     (resources, {"memory": [4000]}),
     (resources, {"gpu": 0.5}),
     (resources, {"disk": 0}),
+    (resources, {"api": 0}),
+    (resources, {"api": "often"}),
     (catch, {"var": 3}),
     (catch, {"var": "two words"}),
     (catch, {"var": ""}),

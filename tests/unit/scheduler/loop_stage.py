@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from swell.compute.packing import Machine
 from swell.metastore.sqlite import open_metastore
 from swell.model.ids import JobId
 from swell.model.job import Launch, StepPlan
@@ -15,7 +16,7 @@ from swell.scheduler.book import RecordBook
 from swell.scheduler.launching import Launching
 from swell.scheduler.loop import Inbox, RunEnd, RunLoop
 from swell.scheduler.observe import Notice
-from swell.scheduler.state import Limits, RunState
+from swell.scheduler.state import UNBOUNDED, Limits, RunState
 from swell.scheduler.writer import FactWriter
 from swell.seams.metastore import Metastore
 from swell.testing.fake_clock import FakeClock
@@ -65,6 +66,7 @@ class Stage:
         plans: Mapping[str, StepPlan] | None = None,
         limits: Limits | None = None,
         metastore: Callable[[Metastore], Metastore] = lambda store: store,
+        machine: Machine = UNBOUNDED,
     ) -> None:
         self.shape = shape
         self.clock = FakeClock(step_s=0.001)
@@ -87,7 +89,9 @@ class Stage:
         self.loop = RunLoop(
             self.run,
             shape.graph,
-            RunState(shape.graph, all_plans, limits or Limits(max_num_splits=1000)),
+            RunState(
+                shape.graph, all_plans, limits or Limits(max_num_splits=1000), machine=machine
+            ),
             {"local": self.backend},
             launching,
             self.writer,

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from swell.compute.packing import Machine
 from swell.model.cause import Cause
 from swell.model.graph import Graph, Node, NodeType
 from swell.model.ids import JobId
@@ -23,10 +24,11 @@ from swell.scheduler.events import (
     StartAttempts,
     TaskKey,
     Tick,
+    Used,
     WakeAt,
 )
 from swell.scheduler.known import NOTHING_KNOWN, Known, OpenTask
-from swell.scheduler.state import Limits, RunState
+from swell.scheduler.state import UNBOUNDED, Limits, RunState
 
 
 @dataclass(frozen=True)
@@ -220,10 +222,11 @@ class Driver:
         pick: Callable[[int], int] = lambda count: 0,
         known: Known = NOTHING_KNOWN,
         goes_on_from: Driver | None = None,
+        machine: Machine = UNBOUNDED,
     ) -> None:
         self.shape = shape
         self.limits = limits or Limits(max_workers=4, max_num_splits=1_000)
-        self.state = RunState(shape.graph, plans or {}, self.limits, origin or {}, known)
+        self.state = RunState(shape.graph, plans or {}, self.limits, origin or {}, known, machine)
         self.before = goes_on_from.tasks if goes_on_from is not None else {}
         self.decide = decide
         self.pick = pick
@@ -304,12 +307,24 @@ class Driver:
         self.handle(RunStarted(self.now))
         return self
 
-    def end(self, task: str, outcome: Outcome | None = None, *, uncounted: bool = False) -> None:
-        """The running attempt of ``task`` ends."""
-        self.handle(self.ended_event(task, outcome, uncounted=uncounted))
+    def end(
+        self,
+        task: str,
+        outcome: Outcome | None = None,
+        *,
+        uncounted: bool = False,
+        used: Used | None = None,
+    ) -> None:
+        """The running attempt of ``task`` ends, having ``used`` of its machine."""
+        self.handle(self.ended_event(task, outcome, uncounted=uncounted, used=used))
 
     def ended_event(
-        self, task: str, outcome: Outcome | None = None, *, uncounted: bool = False
+        self,
+        task: str,
+        outcome: Outcome | None = None,
+        *,
+        uncounted: bool = False,
+        used: Used | None = None,
     ) -> AttemptFinished:
         """The event of that end, for batches; the attempt no longer runs."""
         start = self.running.pop(task)
@@ -321,7 +336,7 @@ class Driver:
             self.done[task] = outcome
         elif outcome.ok:
             self._gang_member_done(start, outcome)
-        return AttemptFinished(self.now, start.job, outcome, uncounted)
+        return AttemptFinished(self.now, start.job, outcome, uncounted, used)
 
     def _gang_member_done(self, start: Start, outcome: Outcome) -> None:
         """A gang is done when all its members are, in one attempt."""
@@ -394,4 +409,5 @@ class Driver:
 
 
 def _as_tuple(counts: object) -> tuple[int, ...]:
-    return tuple(getattr(counts, name) for name in counts.__struct_fields__)
+    values = (getattr(counts, name) for name in counts.__struct_fields__)
+    return tuple(value for value in values if isinstance(value, int))

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from swell.compute.packing import Machine
 from swell.errors import ComputeError, MetadataError
 from swell.model.cause import Cause, Evidence
 from swell.model.facts import Fact, RunStatus
 from swell.model.ids import JobId
-from swell.model.job import JobState, JobUpdate, Launch, StepPlan
+from swell.model.job import JobState, JobUpdate, Launch, MachineNews, StepPlan
 from swell.model.record import Outcome, Record
+from swell.model.resources import Resources
 from swell.scheduler.events import Interrupted
 from swell.scheduler.loop import OutOfTouch
 from swell.scheduler.observe import (
@@ -22,6 +24,7 @@ from swell.scheduler.observe import (
     TaskEnded,
     TaskFailed,
     TaskRetries,
+    Told,
 )
 from swell.scheduler.state import Limits
 from swell.seams.metastore import Metastore
@@ -267,3 +270,34 @@ def test_what_nobody_can_watch_any_more_is_left_alone_and_said_why(stage: Make) 
     assert detached == [True]
     assert run.backend.cancelled == []
     assert run.store.run(run.run).status is RunStatus.DETACHED
+
+
+def test_a_launch_names_the_gpus_that_are_the_task_s_alone(stage: Make) -> None:
+    plans = {"s0_0": StepPlan("s0_0", resources=Resources(gpu=1))}
+    run = stage(Each(4), plans=plans, machine=Machine(devices=("x", "y")))
+
+    assert run.drive().ok
+
+    given = [launch.devices for launch in run.backend.launches if launch.step == "s0_0"]
+    assert sorted(given[:2]) == [("x",), ("y",)]
+    assert all(len(devices) == 1 for devices in given)
+    assert {launch.devices for launch in run.backend.launches if launch.step != "s0_0"} == {()}
+
+
+def test_that_nothing_begins_for_want_of_memory_is_told_and_that_it_goes_on(stage: Make) -> None:
+    def short_after(launch: Launch) -> Answer:
+        if launch.step == "s0":
+            run.inbox.put(MachineNews(run.clock(), (), "9 of 8,000 MB are left"))
+        if launch.step == "s0_0" and len(run.backend.launches) == 4:
+            run.inbox.put(MachineNews(run.clock()))
+        return run.ends_well(launch)
+
+    run = stage(Each(3), answer=short_after)
+
+    assert run.drive().ok
+
+    assert [notice.text for notice in run.watcher.of(Told)] == [  # type: ignore[union-attr]
+        "Memory is short: 9 of 8,000 MB are left. Until there is more, tasks here start one at "
+        "a time.",
+        "Memory is there again: tasks start as before.",
+    ]

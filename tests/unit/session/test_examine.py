@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from swell.session.examine import Finding, cpu_quota, examine
+from swell.session.examine import Finding, examine
 from swell.session.place import Place
 from swell.settings import Settings, load_settings
 
@@ -17,14 +15,6 @@ def findings(settings: Settings, place: Place) -> dict[str, Finding]:
         for section in examine(settings, place)
         for finding in section.findings
     }
-
-
-@pytest.mark.parametrize(
-    ("text", "quota"),
-    [("max 100000\n", None), ("150000 100000\n", 1.5), ("", None), ("50000 100000", 0.5)],
-)
-def test_the_cgroup_says_how_much_processor_time_there_is(text: str, quota: float | None) -> None:
-    assert cpu_quota(text) == quota
 
 
 def test_a_place_that_is_no_store_yet_is_said_and_not_made(tmp_path: Path) -> None:
