@@ -58,6 +58,7 @@ def measure(lab: Lab) -> Findings:
             "A second = (n − 1) / (run of n − run of 1), medians in turn."
             f" All processes of swell together used {median(cpu) / TASKS * 1000:.2f} ms of a"
             " processor per task, the start of the run with them."
-            " Each task leaves a record, facts and a place in resume; the other systems keep nothing."
+            " Each task leaves a record, facts and a place in resume; the other systems keep"
+            " nothing."
         ],
     )
