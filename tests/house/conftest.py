@@ -31,5 +31,17 @@ def files() -> list[Path]:
 
 
 @pytest.fixture(scope="session")
+def texts(files: list[Path]) -> dict[Path, str]:
+    """What each of them says, read once; files that hold no text are left out."""
+    found = {}
+    for path in files:
+        try:
+            found[path] = path.read_text()
+        except UnicodeDecodeError:
+            continue
+    return found
+
+
+@pytest.fixture(scope="session")
 def python_files(files: list[Path]) -> list[Path]:
     return [path for path in files if path.suffix == ".py"]
