@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from swell.errors import MetadataError
+from swell.errors import MetadataError, UsageError
 from swell.metastore.postgres import open_metastore
 from swell.model.facts import RunStatus, TaskCreated
 from swell.model.ids import RunId
+from swell.session.databases import open_for_reading, open_for_run
+from swell.session.place import find_place
+from swell.settings import Settings
 from swell.testing.stored_facts import ended, new_run
-from tests.faults.driving import Driver, Place
+from tests.faults.driving import Place
 from tests.servers.postgres import PASSWORD, USER, PostgresServer
 
 LONG_FLOW = """
@@ -98,7 +101,8 @@ def test_a_server_that_stays_away_ends_the_run_after_the_time_that_was_set(
         for number in range(3):
             (place.folder / f"free{number}").touch()
         assert driver.wait() == 1, driver.text
-    assert_told(driver, "does not answer", "Check that the server runs")
+    assert driver.code != 0, driver.text
+    assert_told(driver.text, "does not answer", "Check that the server runs")
     place.wait_until_empty()
 
     own_postgres.start()
@@ -166,13 +170,12 @@ def test_connections_ended_by_the_server_are_replaced_without_a_word(
     store.close()
 
 
-def assert_told(driver: Driver, *words: str) -> None:
+def assert_told(text: str, *words: str) -> None:
     """A message that a user can act upon, without a password and a stack trace of ours."""
-    assert driver.code != 0, driver.text
     for word in words:
-        assert word in driver.text, driver.text
+        assert word in text, text
     for word in ("Traceback", "Internal error", PASSWORD):
-        assert word not in driver.text, driver.text
+        assert word not in text, text
 
 
 def _wrong(kind: str, server: PostgresServer) -> str:
@@ -209,12 +212,30 @@ def _wrong(kind: str, server: PostgresServer) -> str:
     ],
 )
 def test_a_wrong_address_is_told_at_once(
-    place: Place, postgres_server: PostgresServer, kind: str, words: list[str]
+    tmp_path: Path, postgres_server: PostgresServer, kind: str, words: list[str]
+) -> None:
+    settings = Settings(root=str(tmp_path), metadata=_wrong(kind, postgres_server))
+    with pytest.raises((MetadataError, UsageError)) as at_run:
+        open_for_run(find_place(settings, None, str(tmp_path)), settings, print, lambda: False)
+    assert_told(str(at_run.value), *words)
+    with pytest.raises((MetadataError, UsageError)) as at_look:
+        open_for_reading(find_place(settings, None, str(tmp_path)))
+    assert_told(str(at_look.value), *words)
+
+
+@pytest.mark.parametrize(
+    ("kind", "word"),
+    [("password", "PGPASSWORD"), ("port", "does not answer"), ("option", "URL that can be read")],
+)
+def test_a_wrong_address_ends_a_command_without_a_stack(
+    place: Place, postgres_server: PostgresServer, kind: str, word: str
 ) -> None:
     script = place.script(LONG_FLOW)
     environ = run_of(place, _wrong(kind, postgres_server))
-    assert_told(place.run(script, "run", env=environ), *words)
-    assert_told(place.run(script, "logs", "1/start", env=environ), *words)
+    for command in (["run"], ["logs", "1/start"]):
+        driver = place.run(script, *command, env=environ)
+        assert driver.code != 0, driver.text
+        assert_told(driver.text, word)
 
 
 def test_a_database_of_a_newer_version_is_told_and_left_as_it_is(postgres_url: str) -> None:
@@ -317,7 +338,8 @@ def test_a_missing_driver_is_told_with_the_command_that_installs_it(
     path = os.pathsep.join([str(hidden), os.environ.get("PYTHONPATH", "")])
     environ = {**run_of(place, "postgresql://u:s3cret-word@127.0.0.1/x"), "PYTHONPATH": path}
     driver = place.run(place.script(LONG_FLOW), "run", env=environ)
-    assert_told(driver, "psycopg", "pip install 'swell[postgres]'")
+    assert driver.code != 0, driver.text
+    assert_told(driver.text, "psycopg", "pip install 'swell[postgres]'")
 
 
 def ask(url: str, sql: str) -> list[tuple[object, ...]]:
