@@ -21,8 +21,18 @@ from swell.errors import StoreError
 from swell.testing.memory_storage import MemoryStorage
 
 SIZE = THREADS_FROM_BYTES + 2 * CHUNK_BYTES + 12_345
-RANDOM = numpy.random.default_rng(0).integers(0, 256, SIZE, "u1")
-LINES = numpy.tile(numpy.arange(500, dtype="u2"), SIZE // 1000)
+
+
+@pytest.fixture(scope="module")
+def random_bytes():
+    """What cannot be packed; made for this file's tests alone, as it is large."""
+    return numpy.random.default_rng(0).integers(0, 256, SIZE, "u1")
+
+
+@pytest.fixture(scope="module")
+def repeating():
+    """What can be packed."""
+    return numpy.tile(numpy.arange(500, dtype="u2"), SIZE // 1000)
 
 
 def serialized(*buffers: memoryview) -> Serialized:
@@ -34,9 +44,13 @@ def test_a_whole_chunk_of_zeros_is_known_by_its_hash():
 
 
 @pytest.mark.parametrize("cores", [1, 2, 5])
-def test_content_has_one_key_however_many_threads_hash_it(tmp_path, monkeypatch, cores):
+def test_content_has_one_key_however_many_threads_hash_it(
+    tmp_path, monkeypatch, cores, random_bytes, repeating
+):
     monkeypatch.setattr(chunk_work, "cores", lambda: cores)
-    value = serialized(memoryview(RANDOM), memoryview(b"x" * 100), memoryview(LINES.view("u1")))
+    value = serialized(
+        memoryview(random_bytes), memoryview(b"x" * 100), memoryview(repeating.view("u1"))
+    )
     blobs = Blobs(LocalStorage(tmp_path))
     key = blobs.save(value)
     assert key == serialized_key(value) == Blobs(MemoryStorage()).save(value)
@@ -44,17 +58,21 @@ def test_content_has_one_key_however_many_threads_hash_it(tmp_path, monkeypatch,
     assert [section.codec for section in blob.table.sections] == [RAW, RAW, RAW, ZSTD]
     stream, random, small, lines = blob.sections()
     assert (bytes(stream), bytes(small)) == (b"stream", b"x" * 100)
-    assert numpy.array_equal(numpy.frombuffer(random, "u1"), RANDOM)
-    assert numpy.array_equal(numpy.frombuffer(lines, "u2"), LINES)
+    assert numpy.array_equal(numpy.frombuffer(random, "u1"), random_bytes)
+    assert numpy.array_equal(numpy.frombuffer(lines, "u2"), repeating)
     blob.verify()
 
 
 @pytest.mark.parametrize(
-    ("array", "share"),
-    [(numpy.zeros(SIZE, "u1"), 0.01), (numpy.tile(numpy.arange(1000.0), SIZE // 8000), 0.02)],
+    ("make", "share"),
+    [
+        (lambda: numpy.zeros(SIZE, "u1"), 0.01),
+        (lambda: numpy.tile(numpy.arange(1000.0), SIZE // 8000), 0.02),
+    ],
     ids=["zeros", "pattern"],
 )
-def test_what_repeats_takes_little_room_and_comes_back(tmp_path, array, share):
+def test_what_repeats_takes_little_room_and_comes_back(tmp_path, make, share):
+    array = make()
     storage = LocalStorage(tmp_path)
     blobs = Blobs(storage)
     blob = blobs.open(blobs.save(serialize(array)))
@@ -65,8 +83,8 @@ def test_what_repeats_takes_little_room_and_comes_back(tmp_path, array, share):
     assert b"".join(blob.pieces(1)) == array.tobytes()
 
 
-def test_an_array_in_slices_has_the_key_of_its_copy(tmp_path):
-    array = RANDOM[: SIZE // 1000 * 1000].reshape(-1, 1000)[:, ::2]
+def test_an_array_in_slices_has_the_key_of_its_copy(tmp_path, random_bytes):
+    array = random_bytes[: SIZE // 1000 * 1000].reshape(-1, 1000)[:, ::2]
     copy = numpy.ascontiguousarray(array)
     blobs = Blobs(LocalStorage(tmp_path))
     blob = blobs.open(blobs.save(serialize(array)))
@@ -76,10 +94,10 @@ def test_an_array_in_slices_has_the_key_of_its_copy(tmp_path):
     assert hashes == [chunk.hash for chunk in whole.table.sections[1].chunks]
 
 
-def test_damage_in_a_packed_chunk_is_told(tmp_path):
+def test_damage_in_a_packed_chunk_is_told(tmp_path, repeating):
     storage = LocalStorage(tmp_path)
     blobs = Blobs(storage)
-    key = blobs.save(serialize(LINES))
+    key = blobs.save(serialize(repeating))
     path = tmp_path / storage_key(key)
     offset = blobs.open(key).table.sections[1].offset
     path.chmod(0o644)
@@ -113,10 +131,10 @@ class _Full:
         return draft
 
 
-def test_a_disk_that_fills_up_in_the_middle_leaves_nothing(tmp_path):
+def test_a_disk_that_fills_up_in_the_middle_leaves_nothing(tmp_path, random_bytes):
     storage = LocalStorage(tmp_path)
     with pytest.raises(StoreError, match="full"):
-        Blobs(_Full(storage)).save(serialize(RANDOM))
+        Blobs(_Full(storage)).save(serialize(random_bytes))
     assert list(storage.list("blobs/")) == []
     assert os.listdir(tmp_path / ".drafts") == []
 
@@ -152,7 +170,7 @@ before = peak_mb()
 loaded = artifacts.load(ref)
 print(peak_mb() - before)
 """
-MB = 400
+MB = 200
 
 
 @pytest.mark.parametrize("kind", ["plain", "strided", "fortran", "dates", "bytes", "file"])
