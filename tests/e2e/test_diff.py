@@ -12,7 +12,6 @@ from tests.e2e.looked_at import SWELL
 from tests.e2e.terminal import Done, python, run
 
 SCRIPT = """
-import pandas
 from swell import FlowSpec, Parameter, step
 
 
@@ -23,7 +22,7 @@ class SalesFlow(FlowSpec):
 
     @step
     def start(self):
-        self.sales = pandas.DataFrame({"shop": ["north"] * self.days, "sold": 3})
+        self.sales = [3] * self.days
         self.unchanged = list(range(100))
         self.parts = [1, 2, 3]
         self.next(self.each, foreach="parts")
@@ -69,6 +68,29 @@ if __name__ == "__main__":
 """
 
 
+FRAMES = """
+import pandas
+from swell import FlowSpec, Parameter, step
+
+
+class FramesFlow(FlowSpec):
+    days = Parameter("days", default=2)
+
+    @step
+    def start(self):
+        self.sales = pandas.DataFrame({"shop": ["north"] * self.days, "sold": 3})
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+
+if __name__ == "__main__":
+    FramesFlow()
+"""
+
+
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Runs 1 and 2 are equal; 3 has another factor; 4 other days, and failed; 5 resumes it."""
@@ -84,6 +106,17 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(script, "resume", store=folder)
     (folder / "other.py").write_text(OTHER)
     run(folder / "other.py", "run", store=folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs with a frame of two rows, and of three."""
+    folder = tmp_path_factory.mktemp("frames")
+    script = folder / "frames.py"
+    script.write_text(FRAMES)
+    run(script, "run", store=folder)
+    run(script, "run", "--days", "3", store=folder)
     return folder
 
 
@@ -119,12 +152,18 @@ def test_a_constant_the_script_and_what_follows_from_them_are_told(store: Path) 
     assert not [line for line in lines if "unchanged" in line or "sales" in line]
 
 
-def test_a_frame_that_differs_is_shown_with_its_columns(store: Path) -> None:
-    lines = diff(store, "3", "4").stdout.splitlines()
+def test_a_frame_that_differs_is_shown_with_its_columns(frames: Path) -> None:
+    lines = python(frames / "frames.py", "diff", "1", "2", store=frames).stdout.splitlines()
 
     place = lines.index("  start · sales")
     assert lines[place + 1] == "    - DataFrame: 2 rows × 2 columns: shop, sold"
     assert "    +   sold  int64  no nulls  3, 3, 3" in lines
+
+
+def test_steps_that_one_run_alone_came_to_are_told(store: Path) -> None:
+    lines = diff(store, "3", "4").stdout.splitlines()
+
+    assert lines[lines.index("  start · sales") + 1].startswith("    - ")
     assert "  end  1 task  0 tasks" in lines
 
 
@@ -150,7 +189,7 @@ def test_as_json_everything_is_told_by_name(store: Path) -> None:
     assert found["runs"] == ["SalesFlow/2", "SalesFlow/3"]
     assert found["parameters"] == {"factor": ["1", "2"]}
     assert found["same_in"] == ["packages", "steps"]
-    assert "pandas" not in found["packages"]  # type: ignore[operator]  # plain JSON
+    assert found["packages"] == {}
 
 
 @pytest.mark.parametrize(
@@ -192,11 +231,11 @@ def test_a_damaged_record_is_told_without_our_own_stack(store: Path, tmp_path: P
     assert "A record of run SalesFlow/1 is damaged" in done.stderr
 
 
-def test_details_of_a_preview_stand_with_the_step_that_made_the_artifact(store: Path) -> None:
-    made = python(SWELL, "artifacts", "SalesFlow/1/start", store=store).stdout
+def test_details_of_a_preview_stand_with_the_step_that_made_the_artifact(frames: Path) -> None:
+    made = python(SWELL, "artifacts", "FramesFlow/1/start", store=frames).stdout
     assert "DataFrame: 2 rows × 2 columns: shop, sold" in made
     assert "  sold  int64  no nulls  3, 3" in made.splitlines()
 
-    handed_on = python(SWELL, "artifacts", "SalesFlow/1/each/3", store=store).stdout
+    handed_on = python(SWELL, "artifacts", "FramesFlow/1/end", store=frames).stdout
     assert "DataFrame: 2 rows × 2 columns: shop, sold" in handed_on
     assert "no nulls" not in handed_on

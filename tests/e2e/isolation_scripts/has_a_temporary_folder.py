@@ -12,7 +12,7 @@ folder = tempfile.TemporaryDirectory()
 class TemporaryFolderFlow(FlowSpec):
     @step
     def start(self):
-        self.parts = [1, 2, 3]
+        self.parts = [1, 2]
         self.next(self.work, foreach="parts")
 
     @step

@@ -10,7 +10,7 @@ generator = numpy.random.default_rng()
 class UnseededGeneratorFlow(FlowSpec):
     @step
     def start(self):
-        self.parts = [1, 2, 3]
+        self.parts = [1, 2]
         self.next(self.work, foreach="parts")
 
     @step

@@ -11,7 +11,7 @@ version = subprocess.run([sys.executable, "--version"], capture_output=True, tex
 class SubprocessFlow(FlowSpec):
     @step
     def start(self):
-        self.parts = [1, 2, 3]
+        self.parts = [1, 2]
         self.next(self.work, foreach="parts")
 
     @step

@@ -18,7 +18,7 @@ log.addHandler(logging.handlers.QueueHandler(lines))
 class LoggingThreadFlow(FlowSpec):
     @step
     def start(self):
-        self.parts = [1, 2, 3]
+        self.parts = [1, 2]
         self.next(self.work, foreach="parts")
 
     @step

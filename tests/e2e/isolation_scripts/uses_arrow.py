@@ -16,7 +16,7 @@ rows = pyarrow.parquet.read_table(path).num_rows
 class ArrowFlow(FlowSpec):
     @step
     def start(self):
-        self.parts = [1, 2, 3]
+        self.parts = [1, 2]
         self.next(self.work, foreach="parts")
 
     @step

@@ -27,7 +27,7 @@ first = draw("the same")
 class MatplotlibFlow(FlowSpec):
     @step
     def start(self):
-        self.parts = [1, 2, 3]
+        self.parts = [1, 2]
         self.next(self.work, foreach="parts")
 
     @step

@@ -11,7 +11,7 @@ by_carrier = table.groupby("carrier").delay.mean()
 class PandasFlow(FlowSpec):
     @step
     def start(self):
-        self.parts = [1, 2, 3]
+        self.parts = [1, 2]
         self.next(self.work, foreach="parts")
 
     @step

@@ -8,7 +8,7 @@ squares = parallel_map(lambda n: n * n, range(5))
 class ParallelMapFlow(FlowSpec):
     @step
     def start(self):
-        self.parts = [1, 2, 3]
+        self.parts = [1, 2]
         self.next(self.work, foreach="parts")
 
     @step

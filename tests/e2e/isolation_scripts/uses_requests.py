@@ -15,7 +15,7 @@ first = session.get(address, timeout=10).text
 class RequestsFlow(FlowSpec):
     @step
     def start(self):
-        self.parts = [1, 2, 3]
+        self.parts = [1, 2]
         self.next(self.work, foreach="parts")
 
     @step
