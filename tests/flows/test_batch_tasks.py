@@ -6,17 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.pairs import OTHERS, PAIRS, named
-from tests.flows.shapes import WIDE_FOREACH, Shape
+from tests.flows.pairs import ALWAYS, BY_HAND, named
+from tests.flows.shapes import Shape
 from tests.flows.telling import tell
 from tests.flows.writing import Behaviour, Where, try_out
 from tests.servers.sandbox import Sandbox
 
 pytest.importorskip("boto3")
-
-# 43 tasks are 43 containers: these are tried by hand.
-ALWAYS = [(behaviour, shape) for behaviour, shape in PAIRS if shape != WIDE_FOREACH]
-BY_HAND = [*(pair for pair in PAIRS if pair not in ALWAYS), *OTHERS]
 
 
 def try_both(behaviour: Behaviour, shape: Shape, folder: Path, sandbox: Sandbox) -> None:
