@@ -27,6 +27,7 @@ WORKS = {
     "hello": "bench.works.hello",
     "foreach": "bench.works.foreach",
     "pack": "bench.works.pack",
+    "packing": "bench.works.packing",
     "warm": "bench.works.warm",
     "chain": "bench.works.chain",
     "files": "bench.works.files",

@@ -68,7 +68,7 @@ class Claim:
     ``is_here`` is False for tasks on other machines: they share named limits alone.
     """
 
-    __slots__ = ("amounts", "epoch", "held", "held_since", "is_alone", "is_here", "passed")
+    __slots__ = ("amounts", "epoch", "held", "held_since", "is_alone", "is_here", "passed", "same")
 
     def __init__(self, *, is_here: bool) -> None:
         self.is_here = is_here
@@ -78,6 +78,7 @@ class Claim:
         self.held_since = 0
         self.epoch = 0
         self.passed = 0
+        self.same: Holding | None = None
 
 
 class Holding(NamedTuple):
@@ -148,7 +149,8 @@ class Packing:
         room = 1 if claim.is_alone else most
         free = self._free
         for kind, amount in claim.amounts:
-            room = min(room, free[kind] // amount)
+            if amount * room > free[kind]:
+                room = free[kind] // amount
         if self._reserved is not None and self._reserved is not claim:
             alone = self._reserved.is_alone or claim.is_alone
             if alone and self._reserved.is_here and claim.is_here:
@@ -169,7 +171,8 @@ class Packing:
 
     def take(self, claim: Claim, count: int) -> list[Holding]:
         """``count`` tasks begin. Raises InternalError where there are not enough GPUs."""
-        self._count(claim, count)
+        if claim.amounts:
+            self._count(claim, count)
         if claim.is_here:
             self._here += count
         if claim.is_alone:
@@ -181,10 +184,13 @@ class Packing:
             claim.held_since = self._held_since(claim) + count
             claim.epoch = self._epoch
             self._count_since(claim, count)
-        gpus = next((amount // _PARTS for kind, amount in claim.amounts if kind == _GPU), 0)
         devices = self._devices
+        gpus = _gpus(claim) if devices is not None else 0
         if not gpus or devices is None:
-            return [Holding(claim, self._epoch)] * count
+            same = claim.same
+            if same is None or same.epoch != self._epoch:
+                same = claim.same = Holding(claim, self._epoch)
+            return [same] * count
         if gpus * count > len(devices):
             raise InternalError(f"{gpus * count} GPUs were taken, but {len(devices)} are free.")
         return [
@@ -195,13 +201,15 @@ class Packing:
     def release(self, holding: Holding) -> None:
         """A task ended."""
         claim = holding.claim
-        self._count(claim, -1)
+        if claim.amounts:
+            self._count(claim, -1)
         claim.held -= 1
         if claim.is_here:
             self._here -= 1
         if claim.is_alone:
             self._alone_held -= 1
-        if self._reserved not in (None, claim) and holding.epoch == self._epoch:
+        reserved = self._reserved
+        if reserved is not None and reserved is not claim and holding.epoch == self._epoch:
             claim.held_since -= 1
             self._count_since(claim, -1)
         if holding.devices and self._devices is not None:
@@ -244,6 +252,10 @@ class Packing:
             tuple(_positive((kind, min(amount, self._total[kind])) for kind, amount in parts)),
             any(amount > self._total[kind] for kind, amount in parts),
         )
+
+
+def _gpus(claim: Claim) -> int:
+    return next((amount // _PARTS for kind, amount in claim.amounts if kind == _GPU), 0)
 
 
 def _parts(amount: float | None) -> int:

@@ -7,7 +7,7 @@ While memory is short nothing begins here, save one task where none runs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -44,6 +44,7 @@ class Admission:
         self._packing = Packing(machine)
         self._learned: dict[str, _Learned] = {}
         self._claims: dict[tuple[str, Resources | None], Claim] = {}
+        self._of_step = {name: self._new_claim(step, None) for name, step in steps.items()}
         self._short = ""
         self._held_up: list[tuple[StepState, Claim]] = []
 
@@ -60,9 +61,9 @@ class Admission:
         """What was held is free."""
         self._packing.release(holding)
 
-    def note_used(self, work: Work, used: Used | None) -> None:
+    def note_used(self, work: Work, used: Used) -> None:
         """An attempt of ``work`` ended, having used so much."""
-        if used is None or work.fallback is not None:
+        if work.fallback is not None:
             return
         peak = -(-(used.added_mb or 0.0) // _STEP_MB) * _STEP_MB
         cpu_s = used.cpu_s or 0.0
@@ -98,13 +99,17 @@ class Admission:
 
     def begin_round(self) -> None:
         """All that waits is about to be offered, first what goes first."""
-        for step, _ in self._held_up:
-            step.counts.waits_for = ""
-        self._held_up.clear()
+        if self._held_up:
+            for step, _ in self._held_up:
+                step.counts.waits_for = ""
+            self._held_up.clear()
 
     def end_round(self, *, is_whole: bool) -> None:
         """What was passed over too often gets room; ``is_whole``: all that waits was offered."""
-        packing, held_up = self._packing, [claim for _, claim in self._held_up]
+        packing = self._packing
+        if not self._held_up and packing.reserved is None:
+            return
+        held_up = [claim for _, claim in self._held_up]
         if is_whole and packing.reserved is not None and packing.reserved not in held_up:
             packing.drop_reservation()
         if packing.reserved is None:
@@ -112,16 +117,16 @@ class Admission:
             if (claim := next(passed, None)) is not None:
                 packing.reserve(claim)
 
-    def admit(self, step: StepState, work: Work | None, most: int) -> list[Holding]:
+    def admit(self, step: StepState, work: Work | None, most: int) -> Sequence[Holding]:
         """As many of ``most`` tasks of ``step`` as may begin now; ``work`` where it is a
         further attempt, which may ask for more than its step."""
-        claim = self._claim(step, work)
-        room = self._packing.room_for(claim, self._unpaused(claim, most))
-        holdings: list[Holding] = []
+        claim = self._of_step[step.name] if work is None else self._claim(step, work)
+        room = self._packing.room_for(claim, self._unpaused(claim, most) if self._short else most)
+        holdings: Sequence[Holding] = ()
         if room:
             holdings = self._packing.take(claim, room)
             claim.passed = 0
-            if claim.is_here:
+            if claim.is_here and self._held_up:
                 for _, earlier in self._held_up:
                     earlier.passed += room
         if room < most:
@@ -165,14 +170,16 @@ class Admission:
             return most
         return 0 if self._packing.held_here else min(most, 1)
 
-    def _claim(self, step: StepState, work: Work | None) -> Claim:
-        asked = work.resources if work is not None else step.plan.resources
+    def _claim(self, step: StepState, work: Work) -> Claim:
+        asked = work.resources
         own = None if asked == step.plan.resources else asked
         claim = self._claims.get((step.name, own))
-        if claim is None:
-            is_here = step.plan.backend == LOCAL_BACKEND
-            claim = self._packing.claim(self._needs(step.plan, own), is_here=is_here)
-            self._claims[step.name, own] = claim
+        return claim or self._new_claim(step, own)
+
+    def _new_claim(self, step: StepState, own: Resources | None) -> Claim:
+        is_here = step.plan.backend == LOCAL_BACKEND
+        claim = self._packing.claim(self._needs(step.plan, own), is_here=is_here)
+        self._claims[step.name, own] = claim
         return claim
 
     def _hold_up(self, step: StepState, claim: Claim) -> None:

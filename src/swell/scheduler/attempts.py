@@ -55,7 +55,7 @@ class Work:
         self.fallback: Fallback | None = None
         self.memory_mb: int | None = None
         self.lease: Lease | None = None
-        self.holdings: Sequence[Holding] = ()
+        self.holdings: Holding | Sequence[Holding] | None = None
         self.gang: Gang | None = Gang(block.end - block.index) if block.is_gang else None
 
     @property
@@ -68,7 +68,9 @@ class Work:
 
     def holding_of(self, task: str) -> Holding:
         """What the member ``task`` of a gang holds, or the one task itself."""
-        return self.holdings[node_of(task) if self.gang is not None else 0]
+        held = self.holdings
+        assert held is not None
+        return held if isinstance(held, Holding) else held[node_of(task)]
 
     @property
     def size(self) -> int:
@@ -133,7 +135,10 @@ class Work:
         )
 
     def _devices_of(self, node: int) -> tuple[str, ...]:
-        return self.holdings[node].devices if self.holdings else ()
+        held = self.holdings
+        if held is None:
+            return ()
+        return held.devices if isinstance(held, Holding) else held[node].devices
 
     def go_on(self, known: OpenTask) -> None:
         """Be what another driver made of it."""

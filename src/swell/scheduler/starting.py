@@ -71,14 +71,16 @@ class Starting:
         next of its lease."""
         task = event.job.task
         del self.running[task]
-        self.admission.note_used(work, event.used)
-        counts = work.block.step.counts
-        if self._leaves_lease(work):
-            counts.waiting -= 1
+        step = work.block.step
+        if event.used is not None:
+            self.admission.note_used(work, event.used)
+        if work.lease is not None and self._leaves_lease(work):
+            step.counts.waiting -= 1
             return
-        self._give_back(work, task)
+        self._of_backend[step.plan.backend] -= 1
+        self.admission.release(work.holding_of(task))
         if work.gang is None:
-            counts.running -= 1
+            step.counts.running -= 1
 
     def took(self, work: Work, seconds: float) -> None:
         """An attempt of ``work`` ended well after so many seconds."""
@@ -90,10 +92,11 @@ class Starting:
         """``work`` was leased and not begun; it is as before, but that it is stored."""
         del self.running[work.name]
         if not self._leaves_lease(work):
-            self._give_back(work, work.name)
-            counts = work.block.step.counts
-            counts.running -= 1
-            counts.waiting += 1
+            step = work.block.step
+            self._of_backend[step.plan.backend] -= 1
+            self.admission.release(work.holding_of(work.name))
+            step.counts.running -= 1
+            step.counts.waiting += 1
         work.is_stored = True
         if starts_again:
             self._due.push(work)
@@ -102,10 +105,6 @@ class Starting:
         """Whether others of its lease are left, one of which has the slot now."""
         lease, work.lease = work.lease, None
         return lease is not None and self._leases.leave(work.block.step.name, lease)
-
-    def _give_back(self, work: Work, task: str) -> None:
-        self._of_backend[work.block.step.plan.backend] -= 1
-        self.admission.release(work.holding_of(task))
 
     def start_again(self, work: Work, at: float, now: float) -> None:
         """Start the next attempt of ``work`` at ``at``; it counts as waiting from ``now`` on."""
@@ -129,6 +128,8 @@ class Starting:
             commands += self._gang_starts
             commands += [StartAttempts(name, tuple(some)) for name, some in self._starts.items()]
             self._gang_starts, self._starts = [], {}
+        if not (self._told_short or self.admission.is_paused):
+            return commands
         short = self.admission.short_of_memory
         if short and not self._told_short:
             self._told_short = short
@@ -158,24 +159,28 @@ class Starting:
 
     def _start_in_order(self) -> bool:
         """Offer all that waits; True as soon as a gang is next."""
+        free = self._free
         for lot in self._due.lots():
-            if self._free <= 0:
+            if free <= 0:
                 break
             if lot[0].gang is not None:
                 self._next_gang = self._due.pop(lot)
                 return True
-            self._start_lot(lot, self._free)
+            self._start_lot(lot, free)
+            free = self._free
         for step in self._ready.in_order():
-            if self._free <= 0:
+            if free <= 0:
                 break
-            while step.blocks and self._free > 0:
+            while step.blocks and free > 0:
                 if step.blocks[0].is_gang:
                     self._next_gang = self._work(step.blocks[0], step.blocks[0].index)
                     self._ready.drop_first(step)
                     return True
-                if not self._start_from(step, self._free):
+                if not self._start_from(step, free):
                     break
-        self.admission.end_round(is_whole=self._free > 0)
+                free = self._free
+            free = self._free
+        self.admission.end_round(is_whole=free > 0)
         return False
 
     def _start_on_idle_backends(self) -> None:
@@ -195,14 +200,18 @@ class Starting:
         step, pack_s = lot[0].block.step, lot[0].block.step.plan.pack_s
         if pack_s is not None and lot[0].may_share:
             for _ in range(most):
-                if lot and (holdings := self.admission.admit(step, lot[0], 1)):
-                    self._lease(step, pack_s, holdings[0], lot)
+                if not lot or not (holdings := self.admission.admit(step, lot[0], 1)):
+                    return
+                self._lease(step, pack_s, holdings[0], lot)
             return
         for holding in self.admission.admit(step, lot[0], min(most, len(lot))):
             work = self._due.pop(lot)
             step.counts.waiting -= 1
             step.counts.running += 1
-            self._launch(work, holding)
+            work.holdings = holding
+            self.running[work.name] = work
+            self._of_backend[step.plan.backend] += 1
+            self._starts.setdefault(step.name, []).append(work.start())
 
     def _start_from(self, step: StepState, most: int) -> bool:
         """First attempts of the oldest Block; False where nothing more of ``step`` fits."""
@@ -215,21 +224,22 @@ class Starting:
         block = step.blocks[0]
         first, most = block.index, min(most, block.end - block.index)
         holdings = self.admission.admit(step, None, most)
-        block.index += len(holdings)
-        for index, holding in zip(range(first, block.index), holdings, strict=True):
-            self._launch(self._work(block, index), holding)
-        step.counts.waiting -= len(holdings)
-        step.counts.running += len(holdings)
+        begun = len(holdings)
+        if not begun:
+            return False
+        running, starts = self.running, self._starts.setdefault(step.name, [])
+        for index, holding in enumerate(holdings, first):
+            work = self._work(block, index)
+            work.holdings = holding
+            running[work.name] = work
+            starts.append(work.start())
+        block.index += begun
+        step.counts.waiting -= begun
+        step.counts.running += begun
+        self._of_backend[step.plan.backend] += begun
         if block.index == block.end:
             self._ready.drop_first(step)
-        return len(holdings) == most
-
-    def _launch(self, work: Work, holding: Holding) -> None:
-        step = work.block.step
-        work.holdings = (holding,)
-        self.running[work.name] = work
-        self._of_backend[step.plan.backend] += 1
-        self._starts.setdefault(step.name, []).append(work.start())
+        return begun == most
 
     def _lease(
         self, step: StepState, pack_s: float, holding: Holding, lot: deque[Work] | None = None
@@ -249,7 +259,7 @@ class Starting:
                 self._ready.drop_first(step)
         lease = self._leases.lease(step.name, len(works))
         for work in works:
-            work.lease, work.holdings = lease, (holding,)
+            work.lease, work.holdings = lease, holding
             self.running[work.name] = work
         step.counts.waiting -= 1
         step.counts.running += 1
