@@ -143,7 +143,8 @@ def _signal(evidence: Evidence, number: int) -> Finding:
     words = signal_words(number)
     if number != signal.SIGKILL:
         who, remedy = _OF_SIGNAL.get(number, ("", ""))
-        if who == _CRASH and evidence.memory_limit_mb is not None:
+        limits_allocation = evidence.memory_limit_mb is not None and evidence.oom_kills is None
+        if who == _CRASH and limits_allocation:
             # Without a control group a limit shows as an allocation that fails, and native
             # code often does not look.
             who += f", under a memory limit of {evidence.memory_limit_mb:,} MB"

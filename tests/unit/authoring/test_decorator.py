@@ -77,6 +77,9 @@ def test_defaults_and_arguments_together_are_the_attributes():
         "times": 1,
         "minutes_between_retries": None,
         "backoff": 1,
+        "on": None,
+        "memory_growth": None,
+        "max_memory": None,
     }
 
 
