@@ -36,13 +36,14 @@ def desk(running: Running, tmp_path: Path) -> Desk:
 
 
 KILLED = """
-import os, signal
+import os, signal, time
 from swell import FlowSpec, step
 
 class KilledFlow(FlowSpec):
     @step
     def start(self):
         print("the last words")
+        time.sleep(0.3)  # a container is not killed within microseconds of its last line
         os.kill(os.getppid(), signal.SIGKILL)
         signal.pause()
         self.next(self.end)
