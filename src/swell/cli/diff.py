@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from swell.cli.looking import Looking, looking_of, status_word
-from swell.cli.paths import find_path
+from swell.cli.paths import find_whole_run
 from swell.cli.render import count_text, duration_text, size_text
 from swell.cli.tables import Cell, Column, cut, one_line, table_lines
 from swell.client.compare import (
@@ -21,10 +21,9 @@ from swell.client.compare import (
     content_key,
 )
 from swell.client.run_view import view_run
-from swell.errors import NotFound, UsageError
+from swell.errors import UsageError
 from swell.model.facts import RunFact, RunStatus
 from swell.model.record import ArtifactRef
-from swell.session.reading import LocalStores
 
 _SHOWN = 40
 """Lines of a script's differences, and artifacts, that are shown without ``--all``."""
@@ -65,7 +64,7 @@ def _diff(ctx: click.Context, /, runs: tuple[str, ...], as_json: bool, is_whole:
             remedy=f"Name both, like '{looking.program} diff {_example(looking)}'.",
         )
     stores = looking.open()
-    first, second = (_run(looking, stores, text) for text in runs)
+    first, second = (find_whole_run(stores, text, looking.flow).run for text in runs)
     if first.id == second.id:
         raise UsageError(
             f"'{runs[0]}' and '{runs[1]}' are the same run.", remedy="Name two that are different."
@@ -83,15 +82,6 @@ def _diff(ctx: click.Context, /, runs: tuple[str, ...], as_json: bool, is_whole:
         looking.say("The runs are of different flows: what has the same name is compared.")
     names = (looking.path(first), looking.path(second))
     looking.print(_Page(looking, names, is_whole=is_whole).lines((first, second), found))
-
-
-def _run(looking: Looking, stores: LocalStores, text: str) -> RunFact:
-    found = find_path(stores, text, looking.flow)
-    if found.step is not None:
-        raise NotFound(
-            f"'{text}' is not a run.", remedy=f"Compare whole runs: '{looking.path(found.run)}'."
-        )
-    return found.run
 
 
 def _example(looking: Looking) -> str:

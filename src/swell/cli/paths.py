@@ -68,6 +68,16 @@ def find_path(stores: Stores, text: str | None, flow: str | None) -> Found:
     return Found(run, (fact,), path.step, path.task)
 
 
+def find_whole_run(stores: Stores, text: str | None, flow: str | None) -> Found:
+    """The run that ``text`` names; None: the latest. Raises InvalidPathspec and NotFound, also
+    for a path that goes further down."""
+    found = find_path(stores, text, flow)
+    if found.step is not None:
+        path = path_text(found.run.id, flow=flow)
+        raise NotFound(f"'{text}' is not a run.", remedy=f"Name the whole run: '{path}'.")
+    return found
+
+
 def latest_run(stores: Stores, flow: str | None) -> RunFact:
     """The latest run of ``flow``, or of all. Raises NotFound."""
     runs = stores.metastore.runs(flow, limit=1)

@@ -10,7 +10,7 @@ import click
 
 from swell.cli.files import write_file
 from swell.cli.looking import Looking, looking_of, status_word
-from swell.cli.paths import find_path
+from swell.cli.paths import find_whole_run
 from swell.cli.render import Paint, count_text, duration_text, size_text
 from swell.cli.tables import WIDE, Cell, Column, table_lines
 from swell.client.query import run_graph
@@ -75,7 +75,7 @@ def _profile(
     looking = looking_of(ctx)
     stores = looking.open()
     ctx.call_on_close(stores.close)
-    run = _run(looking, stores, path)
+    run = find_whole_run(stores, path, looking.flow).run
     spent = _spent(stores, run)
     if not spent.spans:
         raise NotFound(
@@ -97,15 +97,6 @@ def _profile(
     advice = advice_on(spent)
     if advice:
         looking.print(["", *advice])
-
-
-def _run(looking: Looking, stores: LocalStores, path: str | None) -> RunFact:
-    found = find_path(stores, path, looking.flow)
-    if found.step is not None:
-        raise NotFound(
-            f"'{path}' is not a run.", remedy=f"Name the whole run: '{looking.path(found.run)}'."
-        )
-    return found.run
 
 
 def _spent(stores: LocalStores, run: RunFact) -> TimeSpent:

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from swell.cli.looking import Looking, looking_of, status_word
-from swell.cli.paths import find_path
+from swell.cli.paths import find_whole_run
 from swell.cli.render import count_text, duration_text
 from swell.cli.tables import Cell, Column, table_lines
 from swell.client.query import run_graph
@@ -39,11 +39,7 @@ def _usage(ctx: click.Context, /, path: str | None, as_json: bool) -> None:
     looking = looking_of(ctx)
     stores = looking.open()
     ctx.call_on_close(stores.close)
-    found = find_path(stores, path, looking.flow)
-    if found.step is not None:
-        raise NotFound(
-            f"'{path}' is not a run.", remedy=f"Name the whole run: '{looking.path(found.run)}'."
-        )
+    found = find_whole_run(stores, path, looking.flow)
     steps = _needs(stores, found.run)
     if not steps:
         raise _nothing_measured(looking, found.run, found.tasks)

@@ -10,9 +10,8 @@ import click
 
 from swell.cli.exits import EXIT_FAILED, EXIT_OK
 from swell.cli.looking import Looking, looking_of
-from swell.cli.paths import find_path
+from swell.cli.paths import find_whole_run
 from swell.cli.render import count_text, duration_text, size_text
-from swell.errors import NotFound
 from swell.gc.references import BlobId, blobs_of
 from swell.gc.verify import Checked, Fault, check_all, faults_of
 from swell.model.ids import RunId
@@ -41,13 +40,7 @@ def _verify(ctx: click.Context, /, run: str | None) -> int:
     with open_site(stores, looking.settings) as site:
         runs = [one.id for one in stores.metastore.runs()]
         if run is not None:
-            found = find_path(stores, run, None)
-            if found.step is not None:
-                raise NotFound(
-                    f"'{run}' is not a run.",
-                    remedy=f"Verify all of it: 'swell verify {found.run.id}'.",
-                )
-            runs = [found.run.id]
+            runs = [find_whole_run(stores, run, None).run.id]
         blobs = blobs_of(stores.metastore, runs)
         unused = set() if run is not None else set(site.listed()) - blobs
         began = time.monotonic()
