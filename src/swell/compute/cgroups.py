@@ -7,7 +7,7 @@ https://docs.kernel.org/admin-guide/cgroup-v2.html and …/cgroup-v1/memory.html
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 _NO_LIMIT_FROM = 1 << 60
@@ -36,37 +36,44 @@ class Cgroups:
 
     def __init__(self, root: str = "/") -> None:
         self._root = root
-        self._memory: list[tuple[int, str]] = []
-        self._cpu: list[tuple[int, str]] = []
+        self._memory: list[_Branch] = []
+        self._cpu: list[_Branch] = []
         paths = dict(self._own_paths())
         for kind, mount_root, folder, controllers in self._mounts():
             if kind == "cgroup2":
-                groups = [(2, path) for path in _upwards(folder, mount_root, paths.get("", "/"))]
-                self._memory += groups
-                self._cpu += groups
+                branch = _branch(2, folder, mount_root, paths.get("", "/"))
+                self._memory.append(branch)
+                self._cpu.append(branch)
                 continue
             for name, found in (("memory", self._memory), ("cpu", self._cpu)):
                 if name in controllers and name in paths:
-                    found += [(1, path) for path in _upwards(folder, mount_root, paths[name])]
+                    found.append(_branch(1, folder, mount_root, paths[name]))
 
     def memory_bounds(self) -> list[MemoryBound]:
         """Every limit that holds for this process."""
-        found = (self._memory_bound(version, folder) for version, folder in self._memory)
+        found = (self._memory_bound(*group) for group in _groups(self._memory))
         return [bound for bound in found if bound is not None]
 
     def cpu_quota(self) -> float | None:
         """Cores' worth of time allowed; None for no limit."""
-        quotas = (self._cpu_quota(version, folder) for version, folder in self._cpu)
+        quotas = (self._cpu_quota(*group) for group in _groups(self._cpu))
         return min((quota for quota in quotas if quota is not None), default=None)
 
     def pressure_file(self) -> str | None:
         """Where the nearest group with a limit tells how long tasks wait for memory; None
         where no group has one or tells."""
-        for version, folder in self._memory:
+        for version, folder in _groups(self._memory):
             path = f"{folder}/memory.pressure"
             if version == 2 and self._memory_bound(version, folder) and self.read(path):
                 return path
         return None
+
+    def memory_groups(self, most: int) -> Iterator[tuple[int, str]]:
+        """(version, folder) of this process's own group and of those above it, ``most`` at each
+        version, as paths that can be opened."""
+        for version, folders in self._memory:
+            for folder in folders[:most]:
+                yield version, os.path.join(self._root, folder.lstrip("/"))
 
     def read(self, path: str) -> str:
         """The text of a file, '' where there is none to read."""
@@ -113,14 +120,25 @@ class Cgroups:
         return allowed / every if allowed and every else None
 
 
-def _upwards(mounted_at: str, mount_root: str, path: str) -> Iterator[str]:
-    """The group's folder and those above it; in a container the mount may begin at the group."""
+class _Branch(NamedTuple):
+    """A group's folder and those above it, nearest first, in a hierarchy of one version."""
+
+    version: int
+    folders: Sequence[str]
+
+
+def _branch(version: int, mounted_at: str, mount_root: str, path: str) -> _Branch:
+    # In a container the mount may begin at the group itself.
     below = path[len(mount_root.rstrip("/")) :] if path.startswith(mount_root) else ""
     parts = [part for part in below.split("/") if part]
     if ".." in parts:
         parts = []
-    for count in range(len(parts), -1, -1):
-        yield "/".join([mounted_at, *parts[:count]])
+    counts = range(len(parts), -1, -1)
+    return _Branch(version, ["/".join([mounted_at, *parts[:count]]) for count in counts])
+
+
+def _groups(branches: Sequence[_Branch]) -> Iterator[tuple[int, str]]:
+    return ((branch.version, folder) for branch in branches for folder in branch.folders)
 
 
 def _number(text: str) -> int | None:

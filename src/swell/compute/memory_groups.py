@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
+from swell.compute.cgroups import Cgroups
 from swell.compute.kernel import start_time_of
 
 Write = Callable[[str, str], None]
@@ -144,7 +145,8 @@ def open_memory_groups(root: str = "/") -> MemoryGroups | None:
     """
     mark = _own_mark()
     pid = os.getpid()
-    for folder, files in _places(root):
+    for version, folder in Cgroups(root).memory_groups(most=2):
+        files = V1 if version == 1 else V2
         _remove_remains(folder, files, mark)
         top = f"{folder}/{mark}{pid}-{start_time_of(pid)}"
         try:
@@ -161,31 +163,6 @@ def open_memory_groups(root: str = "/") -> MemoryGroups | None:
             continue
         return groups
     return None
-
-
-def _places(root: str) -> Iterator[tuple[str, Files]]:
-    """Folders of groups below which others may be made: this process's own, then its parent."""
-    paths: dict[str, str] = {}
-    for line in _read(f"{root}/proc/self/cgroup").splitlines():
-        _, controllers, path = line.split(":", 2)
-        paths.update((controller, path) for controller in controllers.split(","))
-    for line in _read(f"{root}/proc/self/mountinfo").splitlines():
-        before, _, after = line.partition(" - ")
-        mount_root, mount = before.split()[3:5]
-        kind, _, options = after.split()[:3]
-        if kind == "cgroup" and "memory" in options.split(",") and "memory" in paths:
-            files, path = V1, paths["memory"]
-        elif kind == "cgroup2" and "" in paths:
-            files, path = V2, paths[""]
-        else:
-            continue
-        # In a container the mount may begin at the group itself.
-        below = path[len(mount_root.rstrip("/")) :] if path.startswith(mount_root) else ""
-        mount = root.rstrip("/") + mount
-        own = (mount + below).rstrip("/")
-        yield own, files
-        if own != mount:
-            yield os.path.dirname(own), files
 
 
 def _own_mark() -> str:
