@@ -14,6 +14,7 @@ from types import TracebackType
 from swell.datastore.kernel_copy import copy_within, share
 from swell.datastore.mappings import untouched_mappings
 from swell.datastore.os_errors import store_error
+from swell.datastore.writeback import Writeback
 from swell.errors import DataMissing, InternalError
 from swell.seams.storage import Entry, Mapped
 
@@ -268,12 +269,13 @@ class LocalDraft:
         self._storage = storage
         self._file = path
         self._fd = fd
+        self._writeback = Writeback(fd)
         self._open = True
 
     def write(self, buffers: Sequence[bytes | memoryview]) -> None:
         """Append ``buffers``."""
         try:
-            write_all(self._fd, buffers)
+            self._writeback.appended(write_all(self._fd, buffers))
         except OSError as error:
             raise store_error(error, "writing to", self._storage.url) from error
 
