@@ -11,6 +11,8 @@ import msgspec
 
 from swell.authoring.flow import Flow
 from swell.authoring.step import step
+from swell.datastore.blob_writer import serialized_key
+from swell.datastore.serializers import Serialized
 from swell.model.graph import Graph, Node, NodeType
 from swell.model.ids import JobId
 from swell.model.job import Frame, Inputs, Launch, RunContext
@@ -21,6 +23,10 @@ from swell.task.runner import AttemptRunner, FlowInForce
 
 TIMES = 10
 """CPython 3.11 specialises code from the eighth call on."""
+
+
+_CONTENT_BYTES = 16 * 1024
+"""Of a value that is hashed as an artifact is that has a file of its own."""
 
 
 class _WarmUpFlow(Flow):
@@ -56,6 +62,8 @@ def warm_up(store: TaskStore, context: RunContext) -> None:
             stack=(Frame("start", "items", 1, 0, ItemRef(number=0)),),
         )
     )
+    content = Serialized((bytes(64),), (memoryview(bytes(_CONTENT_BYTES)),), _CONTENT_BYTES + 64)
     for _ in range(TIMES):
         result = runner.run(decode_launch(launch), lambda: None)
         msgspec.msgpack.encode(result)
+        serialized_key(content)
