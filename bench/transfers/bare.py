@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -41,6 +42,17 @@ def main(endpoint: str, bucket: str, prefix: str, size: int, count: int) -> None
         list(threads.map(part, range(0, size, PART)))
     found["get large"] = time.perf_counter() - began
     assert target == large
+
+    with tempfile.TemporaryFile(dir=".") as file:
+
+        def part_of_file(at: int) -> None:
+            data = obstore.get_range(store, "large", start=at, end=min(at + PART, size))
+            assert os.pwrite(file.fileno(), data, at) == len(data)
+
+        began = time.perf_counter()
+        with ThreadPoolExecutor(PARTS) as threads:
+            list(threads.map(part_of_file, range(0, size, PART)))
+        found["get large file"] = time.perf_counter() - began
 
     with ThreadPoolExecutor(OBJECTS) as threads:
         began = time.perf_counter()
