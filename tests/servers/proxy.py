@@ -8,11 +8,15 @@ from collections.abc import Callable
 from contextlib import suppress
 
 
+_REQUEST = b" HTTP/1.1\r\n"
+
+
 class Proxy:
     """Forwards connections to ``port`` on loopback; use it in a ``with`` statement.
 
     ``cut_after`` breaks off every connection that has sent so many bytes to the client,
-    ``is_down`` closes new ones, ``is_deaf`` leaves them without an answer.
+    ``is_down`` closes new ones, ``is_deaf`` leaves them without an answer. ``requests`` counts
+    what clients asked for.
     """
 
     def __init__(self, port: int) -> None:
@@ -23,6 +27,7 @@ class Proxy:
         self.is_deaf = False
         self.cuts = 0
         self.connections = 0
+        self.requests = 0
         self._open: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
 
@@ -82,8 +87,12 @@ class Proxy:
 
     def _pump(self, source: socket.socket, target: socket.socket, is_answer: bool) -> None:
         sent = 0
+        end = b""
         with suppress(OSError):
             while data := source.recv(1 << 16):
+                if not is_answer:
+                    self.requests += (end + data).count(_REQUEST)
+                    end = data[1 - len(_REQUEST) :]
                 target.sendall(data)
                 sent += len(data)
                 if is_answer and self.cut_after is not None and sent > self.cut_after:
