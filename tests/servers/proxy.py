@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-
 _REQUEST = b" HTTP/1.1\r\n"
 
 
