@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -238,6 +239,73 @@ def test_a_log_is_followed_to_the_end_of_the_run(tmp_path: Path) -> None:
 
     assert output == "[1/start/1] and done\n"
     assert (running.returncode, following.returncode) == (0, 0)
+
+
+FAILS_EARLY = """
+import os, time
+from swell import FlowSpec, current, retry, step
+
+
+def wait_for(name):
+    while not os.path.exists(name):
+        time.sleep(0.02)
+
+
+class EarlyFlow(FlowSpec):
+    @step
+    def start(self):
+        self.names = ["fails", "waits"]
+        self.next(self.work, foreach="names")
+
+    @retry(times=1, minutes_between_retries=0)
+    @step
+    def work(self):
+        print("up", current.retry_count, flush=True)
+        wait_for("go" if self.input == "fails" else "done")
+        if self.input == "fails":
+            raise RuntimeError("for good")
+        self.next(self.join)
+
+    @step
+    def join(self, inputs):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+
+if __name__ == "__main__":
+    EarlyFlow()
+"""
+
+
+def test_following_a_task_that_fails_ends_with_its_last_attempt_not_with_the_run(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "early.py").write_text(FAILS_EARLY)
+    with start(tmp_path, "early.py", "run", "--keep-going") as running:
+        try:
+            wait_for("up", running)
+            deadline = time.monotonic() + 60
+            while swell(tmp_path, "logs", "EarlyFlow/1/work/2").code:
+                assert time.monotonic() < deadline
+            with start(tmp_path, "early.py", "logs", "1/work/2", "--follow") as following:
+                wait_for("up 0", following)
+                (tmp_path / "go").touch()
+                try:
+                    output, _ = following.communicate(timeout=60)
+                finally:
+                    following.kill()
+            still = swell(tmp_path, "runs", "--status", "running").stdout
+        finally:
+            (tmp_path / "go").touch()
+            (tmp_path / "done").touch()
+        running.communicate(timeout=60)
+
+    assert "up 1" in output.splitlines()
+    assert still.count("EarlyFlow/1") == 1
+    assert following.returncode == 0
 
 
 def test_a_run_whose_driver_was_killed_is_lost_and_says_how_to_go_on(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from swell.cli.paths import Found, find_path
 from swell.cli.render import Stamps, count_text
 from swell.datastore.logs import STDERR, SYSTEM, LogLine
 from swell.errors import CommandException, UsageError
-from swell.model.facts import RunStatus
+from swell.model.facts import RETRY_FACT, RunStatus
 from swell.session.reading import LocalStores
 
 _POLL_S = 0.2
@@ -183,7 +183,7 @@ def _follow(
     attempt: int | None,
     shown: Callable[[LogLine], str],
 ) -> None:
-    """Show what there is and what comes, until the run, or the one task, is over."""
+    """Show what there is and what comes, until the run, the one task or the attempt is over."""
     steps = {fact.created.task: fact.created.step for fact in found.tasks}
     adopted = [source for source in log_sources(stores, found, None) if source.origin is not None]
     for source, lines in logged_lines(stores, adopted, streams):
@@ -205,7 +205,7 @@ def _follow(
 
     while True:
         # Asked before reading: what was printed before the end is then shown.
-        has_ended = _has_ended(stores, found)
+        has_ended = _has_ended(stores, found, attempt)
         print_lines(tail.poll())
         if has_ended:
             print_lines(tail.rest())
@@ -243,14 +243,22 @@ def _with_task(
     return looking.paint.dim(f"[{path}] ") + text
 
 
-def _has_ended(stores: LocalStores, found: Found) -> bool:
+def _has_ended(stores: LocalStores, found: Found, attempt: int | None) -> bool:
     run = stores.metastore.run(found.run.id)
     if run is None or status_word(run) != RunStatus.RUNNING.value:
         return True
     if found.task is None:
         return False
-    facts = stores.metastore.tasks(run.id, found.step, found.task)
-    return bool(facts and facts[0].ok)
+    facts = stores.metastore.attempts(run.id, found.step, found.task)
+    if any(fact.job.attempt == attempt and fact.outcome is not None for fact in facts):
+        return True
+    if not facts or facts[-1].outcome is None:
+        return False
+    if facts[-1].outcome.ok:
+        return True
+    # A member of a gang may be run again because another one failed, later than it.
+    (task,) = stores.metastore.tasks(run.id, found.step, found.task)
+    return task.created.gang_size is None and RETRY_FACT not in facts[-1].metadata
 
 
 # --- scrub ---------------------------------------------------------------------------

@@ -26,6 +26,11 @@ ASKED_FACT = "asked"
 """The named fact of a run's parameters that holds Resources by step, as a JSON object."""
 MEMORY_FACT = "memory"
 """The named fact of an attempt that was given more memory than its step asks: MB."""
+RETRY_FACT = "retry-at"
+"""The named fact of a failed attempt that another follows: when that was to be, in Unix seconds.
+
+Of a gang whose members do not fail at once it may be missing.
+"""
 
 
 class RunStatus(enum.Enum):

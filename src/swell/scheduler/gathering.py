@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from swell.model.facts import Fact
+from collections.abc import Iterable
+
+import msgspec
+
+from swell.model.facts import MEMORY_FACT, RETRY_FACT, AttemptEnded, Fact
+from swell.model.record import AttemptResult
+from swell.scheduler.events import Command, RetryLater, Start
 from swell.scheduler.observe import Notice, TaskEnded, TasksEnded
 from swell.scheduler.writer import Entry
 
@@ -30,6 +36,16 @@ class Gathered:
         else:
             self._shared.setdefault((notice.step, pid), []).append(notice)
 
+    def note_retries(self, commands: Iterable[Command]) -> None:
+        """Failed attempts that others follow say so, for those who wait for a task's end."""
+        at = {one.job: one.at for one in commands if isinstance(one, RetryLater)}
+        if not at:
+            return
+        for index, fact in enumerate(self.facts):
+            if isinstance(fact, AttemptEnded) and fact.job in at:
+                told = {**fact.metadata, RETRY_FACT: (RETRY_FACT, str(at[fact.job]))}
+                self.facts[index] = msgspec.structs.replace(fact, metadata=told)
+
     def take(self) -> Entry:
         """All of it."""
         notices = self._notices
@@ -38,3 +54,11 @@ class Gathered:
         entry = Entry(tuple(self.facts), tuple(self.blobs), tuple(notices), tuple(self._tasks))
         self.facts, self.blobs, self._notices, self._tasks, self._shared = [], [], [], [], {}
         return entry
+
+
+def noted_of(start: Start, result: AttemptResult | None) -> dict[str, tuple[str, str]]:
+    """What the attempt noted, and how much memory it had if that was more than its step asks."""
+    noted = result.metadata if result is not None else {}
+    if start.memory_mb is None:
+        return noted
+    return {**noted, MEMORY_FACT: (MEMORY_FACT, str(start.memory_mb))}

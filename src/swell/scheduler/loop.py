@@ -15,7 +15,6 @@ import msgspec
 from swell.errors import SwellError
 from swell.model.cause import Evidence
 from swell.model.facts import (
-    MEMORY_FACT,
     AttemptEnded,
     AttemptStarted,
     RunEnded,
@@ -25,7 +24,7 @@ from swell.model.facts import (
 from swell.model.graph import Graph
 from swell.model.ids import JobId, RunId
 from swell.model.job import JobState, JobUpdate, MachineNews
-from swell.model.record import AttemptResult, Usage
+from swell.model.record import Usage
 from swell.model.verdict import judge
 from swell.model.wire import EMPTY_RECORD, decode_result
 from swell.scheduler.events import (
@@ -50,7 +49,7 @@ from swell.scheduler.events import (
     WakeAt,
 )
 from swell.scheduler.failures import FailureTally, slim
-from swell.scheduler.gathering import Gathered
+from swell.scheduler.gathering import Gathered, noted_of
 from swell.scheduler.launching import Launching
 from swell.scheduler.observe import (
     ChildrenOpened,
@@ -236,6 +235,7 @@ class RunLoop:
             if isinstance(backend, LeavableBackend):
                 backend.detach()
         self._events_of(self._inbox.take(0.0))
+        self._commit_gathered()
         self._writer.put(Entry((RunEnded(self._run, now, RunStatus.DETACHED),)))
         self._writer.close()
         self._events_of(self._inbox.take(0.0))
@@ -334,9 +334,13 @@ class RunLoop:
                     events.append(item)
         if returned:
             events.append(Returned(self._clock(), tuple(returned)))
-        if not self._gathered.is_empty:
-            self._writer.put(self._gathered.take())
         return events
+
+    def _commit_gathered(self, commands: Sequence[Command] = ()) -> None:
+        """What was gathered is on its way before any of the ``commands`` is performed."""
+        if not self._gathered.is_empty:
+            self._gathered.note_retries(commands)
+            self._writer.put(self._gathered.take())
 
     def _note_running(self, update: JobUpdate) -> None:
         start = self._flying.get(update.job)
@@ -383,7 +387,7 @@ class RunLoop:
                 outcome,
                 record,
                 usage.completed(outcome.used),
-                _metadata_of(start, result),
+                noted_of(start, result),
             )
         )
         if result is not None and result.blobs:
@@ -400,14 +404,15 @@ class RunLoop:
     # --- what is to be done ----------------------------------------------------
 
     def _decide(self, events: Sequence[Event]) -> None:
-        if not events:
-            return
         try:
-            for command in self._state.handle_all(events):
+            commands = self._state.handle_all(events) if events else []
+            self._commit_gathered(commands)
+            for command in commands:
                 self._perform(command)
         except SwellError as error:
             # The run cannot go on, but its processes are still ours to end.
             self._store_error = error
+            self._commit_gathered()
             stop = Interrupted(self._clock(), str(error))
             for command in self._state.handle(stop):
                 self._perform(command)
@@ -480,14 +485,6 @@ class RunLoop:
             self._flying[start.job] = start
         if facts:
             self._writer.put(Entry(facts))
-
-
-def _metadata_of(start: Start, result: AttemptResult | None) -> dict[str, tuple[str, str]]:
-    """What the attempt noted, and how much memory it had if that was more than its step asks."""
-    noted = result.metadata if result is not None else {}
-    if start.memory_mb is None:
-        return noted
-    return {**noted, MEMORY_FACT: (MEMORY_FACT, str(start.memory_mb))}
 
 
 def _held_up_words(why: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 from swell.compute.packing import Machine
 from swell.errors import ComputeError, MetadataError
 from swell.model.cause import Cause, Evidence
-from swell.model.facts import Fact, RunStatus
+from swell.model.facts import RETRY_FACT, Fact, RunStatus
 from swell.model.ids import JobId
 from swell.model.job import JobState, JobUpdate, Launch, MachineNews, StepPlan
 from swell.model.record import Outcome, Record
@@ -172,6 +172,23 @@ def test_a_retry_waits_by_the_clock_and_not_in_the_thread_that_decides(stage: Ma
     attempts = [launch.job for launch in run.backend.launches if launch.step == "s0"]
     assert attempts == [JobId("2", 0), JobId("2", 1)]
     assert read(run.backend.launches[-1]) == ["s0/2"]
+
+
+def test_a_failed_attempt_says_with_its_end_whether_another_follows(stage: Make) -> None:
+    """Those who wait for the task's end would else not know it from the end of an attempt."""
+    plans = {"s0": StepPlan("s0", attempts=2, retry_wait_s=0.05)}
+    run = stage(
+        Step(),
+        answer=lambda launch: failing() if launch.step == "s0" else run.ends_well(launch),
+        plans=plans,
+    )
+
+    assert not run.drive().ok
+
+    first, second = run.store.attempts(run.run, "s0")
+    (retry,) = run.watcher.of(TaskRetries)
+    assert first.metadata == {RETRY_FACT: (RETRY_FACT, str(retry.next_at))}  # type: ignore[union-attr]
+    assert second.metadata == {}
 
 
 def test_a_lost_host_uses_up_no_attempt_of_the_user(stage: Make) -> None:
