@@ -82,6 +82,7 @@ def assert_done_once(place: BatchPlace) -> None:
         f"before {n}\nafter {n}\n" for n in range(3)
     ]
     assert all("/code/" in task.metadata_dict["code-package"] for task in run["work"])
+    assert run.code.flowspec == (place.folder / run.code.script_name).read_text()
     assert len(place.jobs()) == 1
     assert place.unfinished() == []
 

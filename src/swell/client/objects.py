@@ -7,6 +7,7 @@ from datetime import datetime
 
 from swell.client import tags as tag_rules
 from swell.client.access import ACCESS
+from swell.client.code import Code, newest_code
 from swell.client.pathed import Pathed, Place
 from swell.client.query import Siblings, find_run, find_step, no_flow, run_graph
 from swell.client.task import DataArtifact, Task
@@ -206,9 +207,17 @@ class Run(Pathed[Step]):
         return None if task is None else task.finished_at
 
     @property
-    def code(self) -> None:
-        """None: a local run has no code package."""
-        return None
+    def code(self) -> Code | None:
+        """The code package of its tasks on other machines; None where all ran in one place."""
+        stores, steps = self._place.stores, list(self)
+        for step in steps:
+            found = newest_code(stores, stores.metastore.attempts(self._run.id, step.id))
+            if found is not None:
+                return found
+        if self._run.origin_run is None:
+            return None
+        tasks = [step.task for step in steps]
+        return next((task.code for task in tasks if task is not None and task.code), None)
 
     @property
     def trigger(self) -> None:

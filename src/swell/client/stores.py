@@ -34,6 +34,10 @@ class Stores(Protocol):
         """The HTML of a card. Raises StoreError."""
         ...
 
+    def load_package(self, location: str) -> bytes:
+        """The zip file at the URL ``location``, in an object store. Raises StoreError."""
+        ...
+
     def log_lines(
         self, run: RunId, task: str, attempt: int, stream: str
     ) -> Iterator[tuple[float, bytes]]:

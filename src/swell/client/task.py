@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
+from swell.client.code import Code, code_of, newest_code
 from swell.client.derived import DERIVED, derived_ref, failure
 from swell.client.metadata import Datum, newest_by_name, tag_value, task_facts
 from swell.client.pathed import Pathed, Place
@@ -21,7 +22,7 @@ from swell.client.query import (
 from swell.client.task_data import TaskData
 from swell.client.whereabouts import load_of_run
 from swell.errors import ExceptionWrapper, NotFound, Untrusted
-from swell.model.facts import AttemptFact, RunFact, StoredRecord, TaskFact
+from swell.model.facts import CODE_FACT, AttemptFact, RunFact, StoredRecord, TaskFact
 from swell.model.ids import PARAMETERS_STEP, JobId, PathSpec, RunId
 from swell.model.record import ArtifactRef, Outcome, Usage
 
@@ -333,9 +334,13 @@ class Task(Pathed[DataArtifact]):
         return tag_value(self._run.system_tags, "runtime")
 
     @property
-    def code(self) -> None:
-        """None: a local task has no code package."""
-        return None
+    def code(self) -> Code | None:
+        """The code package it ran with on another machine; None for a local task."""
+        stores, shown = self._place.stores, self._shown()
+        if self._attempt is not None:
+            return newest_code(stores, [shown] if shown is not None else [])
+        told = newest_by_name(self._data()).get(CODE_FACT)
+        return None if told is None else code_of(stores, str(told.value))
 
     @property
     def environment_info(self) -> None:

@@ -26,6 +26,8 @@ ASKED_FACT = "asked"
 """The named fact of a run's parameters that holds Resources by step, as a JSON object."""
 MEMORY_FACT = "memory"
 """The named fact of an attempt that was given more memory than its step asks: MB."""
+CODE_FACT = "code-package"
+"""The named fact of an attempt elsewhere that says where the code is that it ran, as JSON."""
 RETRY_FACT = "retry-at"
 """The named fact of a failed attempt that another follows: when that was to be, in Unix seconds.
 

@@ -80,6 +80,12 @@ class LocalStores:
         """The HTML of a card. Raises StoreError."""
         return bytes(self._loader().load_raw(card.key, card.store))
 
+    def load_package(self, location: str) -> bytes:
+        """The zip file at the URL ``location``, in an object store. Raises StoreError."""
+        folder, _, name = location.rpartition("/")
+        store, _, kind = folder.rpartition("/")
+        return bytes(self.data.open(store).read(f"{kind}/{name}"))
+
     def logs(self, run: RunId) -> LogReader:
         """The log of ``run``; empty where there is none.
 

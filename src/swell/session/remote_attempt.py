@@ -11,6 +11,7 @@ from swell.authoring.flow import Flow
 from swell.bootstrap.missing import explain_missing, missing_module
 from swell.compute.kernel import prepare_to_die_with_parent
 from swell.errors import InternalError
+from swell.model.facts import CODE_FACT
 from swell.model.job import Launch, RunContext
 from swell.model.record import AttemptResult
 from swell.model.remote import Manifest, decode_manifest, join_member
@@ -22,8 +23,6 @@ from swell.session.task_store import TaskStore
 from swell.settings import REMOTE_ATTEMPT, Settings, mark_task
 
 RESULT = "result"
-CODE_FACT = "code-package"
-"""The fact of a task that says where the code is that it ran."""
 
 
 def run_remote_attempt(flow_class: type[Flow], settings: Settings) -> None:
