@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copyreg
 import io
+import pickle
 import sys
 import types
 from collections import ChainMap
@@ -32,6 +34,36 @@ class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle 
         if isinstance(obj, (type, types.FunctionType)) and has_importable_name(obj):
             return NotImplemented
         return super().reducer_override(obj)
+
+
+class OlderPickler(pickle.Pickler):
+    """What does not know protocol 5 is asked for protocol 4; all else is out of band as ever."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        """Ask for an older protocol only where this one is refused."""
+        return _older(obj)
+
+
+class OlderByValuePickler(ByValuePickler):
+    """That, and by value what has no importable name."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        """Ask for an older protocol only where this one is refused."""
+        found = super().reducer_override(obj)
+        return _older(obj) if found is NotImplemented else found
+
+
+def _older(obj: Any) -> Any:
+    """What protocol 4 makes of ``obj``, where 5 is refused; else it is left to the pickler."""
+    if isinstance(obj, (type, types.FunctionType)) or type(obj) in copyreg.dispatch_table:
+        return NotImplemented
+    for protocol in (5, 4):
+        try:
+            reduced = obj.__reduce_ex__(protocol)
+        except Exception:
+            continue
+        return NotImplemented if protocol == 5 else reduced
+    return NotImplemented
 
 
 def has_importable_name(thing: type | types.FunctionType) -> bool:

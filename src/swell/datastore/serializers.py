@@ -58,34 +58,35 @@ def serialize(value: object, name: str = "value", blobs: Blobs | None = None) ->
         return Serialized((data,), (), len(data))
     try:
         return _dump(pickle.Pickler, value, BY_REFERENCE, blobs)
-    except (pickle.PicklingError, AttributeError, TypeError):
-        # No importable name somewhere, or something that no pickler takes.
+    except (MemoryError, SwellError):
+        raise
+    except Exception:
+        # No importable name somewhere, or something that protocol 5 or no pickler takes.
         pass
-    except (MemoryError, SwellError):
-        raise
-    except Exception as error:
-        from swell.datastore.unstorable import unstorable
+    from swell.datastore.by_value import ByValuePickler, OlderByValuePickler, OlderPickler
 
-        raise unstorable(value, name, error, resists) from error
-    from swell.datastore.by_value import ByValuePickler
+    error: Exception | None = None
+    for kind in (ByValuePickler, OlderPickler, OlderByValuePickler):
+        encoding = BY_REFERENCE if kind is OlderPickler else BY_VALUE
+        try:
+            return _dump(kind, value, encoding, blobs)
+        except (MemoryError, SwellError):
+            raise
+        except Exception as why:
+            error = why
+    from swell.datastore.unstorable import unstorable
 
-    try:
-        return _dump(ByValuePickler, value, BY_VALUE, blobs)
-    except (MemoryError, SwellError):
-        raise
-    except Exception as error:
-        from swell.datastore.unstorable import unstorable
-
-        raise unstorable(value, name, error, resists) from error
+    assert error is not None
+    raise unstorable(value, name, error, resists) from error
 
 
 def resists(value: object) -> Exception | None:
     """Why ``value`` cannot be serialised; None when it can. Keeps nothing of it."""
-    from swell.datastore.by_value import ByValuePickler
+    from swell.datastore.by_value import OlderByValuePickler
 
-    # cloudpickle takes all that pickle takes.
+    # It takes all that the others take.
     try:
-        ByValuePickler(_Nowhere(), protocol=5, buffer_callback=_ignore).dump(value)
+        OlderByValuePickler(_Nowhere(), protocol=5, buffer_callback=_ignore).dump(value)
     except Exception as error:
         return error
     return None
@@ -232,7 +233,7 @@ def _dump(
     own = reducers.table()
     if own:
         # What the class has is its own table or, in the plain pickler, the slot for one.
-        others = copyreg.dispatch_table if kind is pickle.Pickler else kind.dispatch_table
+        others = copyreg.dispatch_table if encoding == BY_REFERENCE else kind.dispatch_table
         _set_dispatch_table(pickler, {**others, **own})
     pickler.dump(value)
     size = sum(map(len, pieces)) + sum(map(len, buffers))

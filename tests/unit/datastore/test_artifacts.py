@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from swell.datastore.artifacts import Artifacts
 from swell.datastore.local import LocalStorage
-from swell.errors import DataMissing, StoreError
+from swell.datastore.serializers import serialize
+from swell.errors import DataMissing, StoreError, UnstorableArtifact
 from swell.model.record import INLINE_RECORD_BYTES, INLINE_VALUE_BYTES, ArtifactRef
 from swell.testing.memory_storage import MemoryStorage
 
@@ -223,6 +224,35 @@ def test_local_functions_and_classes_come_back_by_value(artifacts):
     version = f"cloudpickle-{sys.version_info[0]}.{sys.version_info[1]}"
     assert refs["f"].encoding == refs["c"].encoding == version
     assert refs["plain"].encoding == "pickle"
+
+
+class KnowsProtocol4:
+    def __init__(self, held):
+        self.held = held
+
+    def __reduce_ex__(self, protocol):
+        if protocol > 4:
+            raise ValueError("protocol 5 is not known")
+        return KnowsProtocol4, (self.held,)
+
+
+@pytest.mark.parametrize("beside", [None, lambda: 3], ids=["by reference", "by value"])
+def test_what_does_not_know_protocol_5_is_stored_and_what_is_beside_it_not_copied(
+    artifacts, beside
+):
+    array = numpy.arange(20_000.0)
+    value = [KnowsProtocol4(array), array, beside]
+    data = serialize(value)
+    assert (data.encoding == "pickle") == (beside is None)
+    assert list(map(len, data.buffers)) == [array.nbytes]
+    held, loaded, _ = artifacts.load(artifacts.save({"x": value})["x"])
+    assert numpy.array_equal(loaded, array)
+    assert held.held is loaded
+
+
+def test_what_resists_every_protocol_is_named_beside_what_does_not(artifacts):
+    with pytest.raises(UnstorableArtifact, match=r"self\.x\[1\] \(generator\)"):
+        artifacts.save({"x": [KnowsProtocol4(1), (n for n in range(3))]})
 
 
 def test_code_of_another_python_is_refused_with_both_versions(artifacts):
