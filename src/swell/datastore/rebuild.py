@@ -27,16 +27,22 @@ def array(
     return made if kind is None else made.view(kind)
 
 
-def polars_frame(table: Any) -> Any:
-    """A Polars frame over an Arrow table."""
+def polars_frame(table: Any, order: Sequence[bool | None] = ()) -> Any:
+    """A Polars frame over an Arrow table; ``order`` says of each column whether it is known
+    to be sorted: None, or whether descending."""
     import polars
 
-    return polars.from_arrow(table)
+    frame: Any = polars.from_arrow(table)
+    return frame.with_columns(
+        frame.to_series(at).set_sorted(descending=is_descending)
+        for at, is_descending in enumerate(order)
+        if is_descending is not None
+    )
 
 
-def polars_series(table: Any, name: str) -> Any:
+def polars_series(table: Any, name: str, order: Sequence[bool | None] = ()) -> Any:
     """A Polars series over the only column of an Arrow table."""
-    return polars_frame(table).to_series().alias(name)
+    return polars_frame(table, order).to_series().alias(name)
 
 
 def torch_storage(buffer: Any) -> Any:

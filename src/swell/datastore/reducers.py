@@ -46,6 +46,7 @@ class Reducers:
         _add(own, "pyarrow", _arrow_slice, "Table", "RecordBatch", "ChunkedArray")
         _add(own, "polars", _polars_frame, "DataFrame")
         _add(own, "polars", _polars_series, "Series")
+        _add(own, "torch", _torch_tensor, "Tensor")
         _add(own, "torch", self._torch_storage, "UntypedStorage")
         _add(own, "torch.storage", self._torch_typed_storage, "TypedStorage")
         if self._blobs is not None:
@@ -69,7 +70,7 @@ class Reducers:
         dtype = array.dtype
         is_large = array.nbytes >= OUT_OF_BAND_BYTES
         # NumPy's own way turns what it copies into this machine's byte order.
-        if dtype.hasobject or not (is_large or (array.nbytes and not dtype.isnative)):
+        if dtype.hasobject or not (is_large or not dtype.isnative):
             return array.__reduce_ex__(5)  # type: ignore[no-any-return]  # NumPy's own
         numpy = sys.modules["numpy"]
         kind = type(array)
@@ -122,6 +123,22 @@ class Reducers:
         files, folders = folder._kept_in(self._blobs)
         self.keys += [one.key for one in files]
         return rebuild.folder, (folder.name, tuple(map(tuple, files)), tuple(folders))
+
+
+def _torch_tensor(tensor: Any) -> Reduced:
+    return _typed(tensor.__reduce_ex__(5))  # type: ignore[no-any-return]  # PyTorch's own
+
+
+def _typed(reduced: Any) -> Any:
+    """The same with typed storages alone: what PyTorch makes of untyped ones (eight-bit
+    floats, unsigned integers of 16 bits and more) only its own ``torch.load`` can read."""
+    if isinstance(reduced, tuple):
+        # Not its subclasses: a torch.Size is one.
+        return tuple(map(_typed, reduced)) if type(reduced) is tuple else reduced
+    torch = sys.modules["torch"]
+    if not isinstance(reduced, torch.UntypedStorage):
+        return reduced
+    return torch.storage.TypedStorage(wrap_storage=reduced, dtype=torch.uint8, _internal=True)
 
 
 class Strided:
@@ -220,14 +237,24 @@ def _polars_frame(frame: Any) -> Reduced:
     table = _arrow_of(frame)
     if table is None:
         return frame.__reduce_ex__(5)  # type: ignore[no-any-return]  # Polars' own
-    return rebuild.polars_frame, (table,)
+    return rebuild.polars_frame, (table, *_order_of(frame))
 
 
 def _polars_series(series: Any) -> Reduced:
     table = _arrow_of(series.to_frame())
     if table is None:
         return series.__reduce_ex__(5)  # type: ignore[no-any-return]  # Polars' own
-    return rebuild.polars_series, (table, series.name)
+    return rebuild.polars_series, (table, series.name, *_order_of(series.to_frame()))
+
+
+def _order_of(frame: Any) -> tuple[tuple[bool | None, ...], ...]:
+    """One item, which columns are known to be sorted: None, or whether descending; no item
+    if none is. Arrow cannot tell."""
+    flags = [column.flags for column in frame.get_columns()]
+    order = tuple(
+        True if flag["SORTED_DESC"] else False if flag["SORTED_ASC"] else None for flag in flags
+    )
+    return () if all(one is None for one in order) else (order,)
 
 
 def _arrow_of(frame: Any) -> Any:

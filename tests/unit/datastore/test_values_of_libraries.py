@@ -132,6 +132,13 @@ def test_what_has_no_memory_to_give_comes_back_as_numpy_stores_it(artifacts, arr
         assert numpy.array_equal(loaded[0]["a"], SQUARE)
 
 
+@pytest.mark.parametrize("count", [0, 1, ROWS])
+def test_dates_of_another_byte_order_keep_it(artifacts, count):
+    array = numpy.arange(count).astype(">M8[s]")
+    loaded = roundtrip(artifacts, array)
+    assert (loaded.dtype, loaded.tolist()) == (array.dtype, array.tolist())
+
+
 def test_one_array_in_two_places_is_one_array_again(artifacts):
     one, other = roundtrip(artifacts, (SQUARE, SQUARE))
     assert one is other
@@ -245,6 +252,19 @@ def test_polars_frames_and_series_come_back_uncopied(artifacts):
     assert series.equals(frame["name"], check_names=True)
 
 
+def test_columns_that_polars_knows_to_be_sorted_still_are(artifacts):
+    polars = pytest.importorskip("polars")
+    pytest.importorskip("pyarrow")
+    frame = polars.DataFrame({"up": range(ROWS), "down": range(ROWS, 0, -1), "as is": 1.5})
+    frame = frame.with_columns(
+        polars.col("up").sort(), polars.col("down").sort(descending=True), polars.col("as is")
+    )
+    loaded = roundtrip(artifacts, frame)
+    assert loaded.equals(frame)
+    assert loaded.flags == frame.flags
+    assert roundtrip(artifacts, frame["down"]).flags == frame["down"].flags
+
+
 def test_of_a_slice_of_a_polars_frame_only_what_it_shows_is_stored(artifacts):
     frame = polars_frame().select("n", "x", "name")
     piece = frame.slice(500, 4000)
@@ -304,6 +324,20 @@ def test_tensors_come_back_uncopied_and_share_memory_as_before(artifacts):
     loaded["base"][3, 0] = 42
     assert loaded["row"][0] == 42
     assert artifacts.changed(ref, loaded)
+
+
+@pytest.mark.parametrize("kind", ["float8_e4m3fn", "uint16", "bfloat16", "complex64"])
+def test_tensors_of_every_type_come_back(artifacts, kind):
+    torch = pytest.importorskip("torch")
+    tensor = torch.arange(300 * 400).reshape(300, 400).to(getattr(torch, kind))
+    noted = tensor.clone()
+    noted.note = "of the user"
+    loaded = roundtrip(artifacts, [tensor, tensor[3], noted])
+    for one, other in zip(loaded, [tensor, tensor[3], noted], strict=True):
+        assert (one.dtype, one.stride()) == (other.dtype, other.stride())
+        assert torch.equal(one.to(torch.complex64), other.to(torch.complex64))
+    assert loaded[2].note == "of the user"
+    assert len(serialize([tensor, tensor[3]]).buffers) == 1
 
 
 # --- bytes -------------------------------------------------------------------------
