@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, overload
 
 from swell.errors import ExceptionWrapper, SwellError, Untrusted
 from swell.model.job import FailedInput, Frame, Inputs
@@ -174,7 +174,7 @@ class Failure:
 
 
 class JoinInputs:
-    """The inputs of a join: iterable, by index, by step name; ``len`` works.
+    """The inputs of a join: iterable, by index or slice, by step name; ``len`` works.
 
     After a foreach they come in index order. Where it has a failure budget, they are those
     that succeeded, and ``failures()`` the others.
@@ -191,7 +191,15 @@ class JoinInputs:
     def __len__(self) -> int:
         return len(self.__inputs.tasks)
 
-    def __getitem__(self, index: int) -> Input:
+    @overload
+    def __getitem__(self, index: int) -> Input: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Input]: ...
+
+    def __getitem__(self, index: int | slice) -> Input | list[Input]:
+        if isinstance(index, slice):
+            return [self[position] for position in range(*index.indices(len(self)))]
         position = index + len(self) if index < 0 else index
         if not 0 <= position < len(self):
             raise IndexError(f"inputs[{index}]: this join has {len(self)} inputs.")
@@ -244,8 +252,8 @@ class JoinInputs:
         wanted: list[tuple[int, ArtifactRef]] = []
         for position, encoded in enumerate(self.__records()):
             made = self.__made.get(position)
-            if made is not None:
-                found[position] = getattr(made, name)
+            if made is not None and name in made.__dict__:
+                found[position] = made.__dict__[name]
                 continue
             ref = decode_ref(encoded, name)
             if ref is None:
@@ -258,6 +266,9 @@ class JoinInputs:
             loaded = [getattr(self[position], name) for position, _ in wanted]
         for (position, _), value in zip(wanted, loaded, strict=True):
             found[position] = value
+            made = self.__made.get(position)
+            if made is not None:
+                made.__dict__[name] = value
         return found
 
     def __records(self) -> Sequence[bytes]:

@@ -73,6 +73,26 @@ def test_a_value_that_was_loaded_already_is_the_same_object(store):
     first = inputs[0].x
     first.append(5)
     assert inputs.values("x") == [[1, 5], [2]]
+    assert inputs[0].x is first
+
+
+def test_values_are_read_together_also_of_inputs_that_were_looked_at(store):
+    inputs = inputs_of(store, [[1], [2], [3]])
+    assert [one.index for one in inputs] == [0, 1, 2]
+    assert inputs[1].other == 1
+    store.loads.clear()
+    found = inputs.values("x")
+    assert store.loads == [3]
+    assert inputs[1].x is found[1]
+
+
+def test_a_slice_of_the_inputs_is_a_list_of_them(store):
+    inputs = inputs_of(store, ["a", "b", "c"])
+    assert [one.x for one in inputs[1:]] == ["b", "c"]
+    assert [one.x for one in inputs[::-1]] == ["c", "b", "a"]
+    assert inputs[5:] == []
+    with pytest.raises(IndexError, match=r"inputs\[3\]: this join has 3 inputs"):
+        inputs[3]
 
 
 def test_an_artifact_that_an_input_lacks_is_told_with_the_task(store):
