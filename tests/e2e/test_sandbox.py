@@ -72,9 +72,9 @@ class Terminal:
         assert running is not None
         return running
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, url: str = "") -> Any:
         running = self.running
-        url = {"batch": running.batch_url, "logs": running.logs_url}[service]
+        url = url or {"batch": running.batch_url, "logs": running.logs_url}[service]
         session = boto3.Session(
             running.access_key_id, running.secret_access_key, region_name=running.region
         )
@@ -95,9 +95,12 @@ def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Terminal:
+def fresh(tmp_path: Path) -> Iterator[Terminal]:
     """Without one."""
-    return Terminal(tmp_path)
+    terminal = Terminal(tmp_path)
+    yield terminal
+    if terminal.state.holder() is not None:
+        terminal.swell("sandbox", "down")
 
 
 def until(is_so: Callable[[], bool]) -> None:
@@ -230,6 +233,49 @@ def test_nothing_of_it_outlives_a_sandbox_that_was_killed(fresh, victim):
     until(lambda: fresh.state.holder() is None)
     assert processes_of(fresh.state.path) == []
     assert not (fresh.folder / "home" / "sandbox.toml").exists()
+
+
+def test_after_both_its_processes_were_killed_at_once_up_finds_the_data_and_nothing_left(fresh):
+    fresh.swell("sandbox", "up")
+    batch, s3 = fresh.client("batch"), fresh.client("s3", fresh.running.s3_url)
+    s3.put_object(Bucket="swell", Key="k", Body=b"kept")
+    definition = batch.register_job_definition(
+        jobDefinitionName="waits",
+        type="container",
+        containerProperties={
+            "image": "python:3.11",
+            "command": ["sh", "-c", "sleep 1000 & sleep 1000"],
+            "resourceRequirements": [
+                {"type": "VCPU", "value": "1"},
+                {"type": "MEMORY", "value": "100"},
+            ],
+        },
+    )["jobDefinitionArn"]
+    batch.submit_job(jobName="waits", jobQueue="swell", jobDefinition=definition)
+    until(lambda: sleepers(fresh.state.path) == 2)
+    pid = fresh.running.pid
+    (child,) = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+
+    os.kill(pid, signal.SIGSTOP)  # else it takes down what its child leaves
+    os.kill(child, signal.SIGKILL)
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: fresh.state.holder() is None)
+    until(
+        lambda: not any("moto" in line or "weed" in line for line in processes_of(fresh.state.path))
+    )
+    fresh.swell("sandbox", "up")
+
+    assert sleepers(fresh.state.path) == 0
+    again = fresh.client("s3", fresh.running.s3_url)
+    if fresh.running.s3_by == "SeaweedFS":
+        assert again.get_object(Bucket="swell", Key="k")["Body"].read() == b"kept"
+    fresh.swell("sandbox", "down")
+    assert processes_of(fresh.state.path) == []
+
+
+def sleepers(folder: Path) -> int:
+    """Processes of the job: each of its two sleeps."""
+    return sum(line.startswith("sleep\0") for line in processes_of(folder))
 
 
 def test_run_gives_its_command_a_sandbox_and_passes_its_exit_code_on(fresh):

@@ -59,6 +59,22 @@ def run_guarded(serve: Callable[[], int], after: Callable[[], None]) -> int:
     return os.waitstatus_to_exitcode(status)
 
 
+def prepare_to_die_with_parent() -> Callable[[], None]:
+    """What a child calls between fork and exec, so that the kernel kills it when the thread
+    ends that started it (Linux)."""
+    if not sys.platform.startswith("linux"):
+        return lambda: None
+    # Loaded here: a child of many threads had better load nothing.
+    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
+
+    def die_with_parent() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)  # it ended before the request was made
+
+    return die_with_parent
+
+
 def _kill_descendants() -> None:
     """Those whose parents end become ours: so killing our children again and again gets all."""
     while children := _children():

@@ -18,6 +18,7 @@ from typing import IO, Any
 import msgspec
 
 from swell.errors import CommandException, ComputeError, UsageError
+from swell.sandbox.left_processes import end_left
 from swell.sandbox.place import Report, Running, SandboxFolder, Wanted
 
 _NEEDED = ("botocore", "moto", "flask", "flask_cors", "obstore")
@@ -77,10 +78,13 @@ def start(wanted: Wanted) -> Started:
 def end(folder: SandboxFolder) -> bool:
     """End the sandbox of ``folder`` and all that belongs to it; False where none is up.
 
+    What one left that was killed is ended too.
+
     Raises ComputeError when it is still there after a minute.
     """
     pid = folder.holder()
     if pid is None:
+        end_left(folder.path)
         return False
     if pid:
         try:

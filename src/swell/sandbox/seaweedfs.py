@@ -104,10 +104,19 @@ class SeaweedFs:
             urllib.request.urlopen(self.endpoint, timeout=5).close()
         except urllib.error.HTTPError as answer:
             answer.close()
-            return answer.code == http.client.FORBIDDEN
+            return answer.code == http.client.FORBIDDEN and self._has_its_volumes()
         except OSError:
             return False
-        return True
+        return self._has_its_volumes()
+
+    def _has_its_volumes(self) -> bool:
+        """Whether what was stored before can be read: that comes some seconds after the rest,
+        which a new store need not wait for."""
+        if not any(self.folder.glob("*.dat")):
+            return True
+        url = f"http://127.0.0.1:{self.ports['master.port']}/dir/status"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return json.loads(answer.read())["Topology"]["DataCenters"] is not None
 
 
 def _described(identity: Identity) -> dict[str, object]:

@@ -12,6 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from swell.errors import ComputeError
+from swell.sandbox.guard import prepare_to_die_with_parent
+from swell.sandbox.left_processes import NOTE, end_noted, note_process
 
 _READY_S = 60.0
 _STOP_S = 10.0
@@ -24,10 +26,15 @@ class ServerProcess:
     def __init__(self, name: str, log: Path) -> None:
         self._name = name
         self._log = log
+        self._note = log.with_suffix(NOTE)
         self.process: subprocess.Popen[bytes] | None = None
 
     def launch(self, command: Sequence[str]) -> None:
-        """Start it, in a group of its own, and do not wait."""
+        """Start it, in a group of its own, and do not wait; it ends with the calling thread.
+
+        One that was left in its place is ended before. Raises ComputeError.
+        """
+        end_noted(self._note)
         with open(self._log, "ab") as log:
             self.process = subprocess.Popen(
                 command,
@@ -37,7 +44,9 @@ class ServerProcess:
                 # `python -m` looks for modules in the working directory first.
                 cwd=self._log.parent,
                 start_new_session=True,
+                preexec_fn=prepare_to_die_with_parent(),
             )
+        note_process(self._note, self.process.pid)
 
     def wait_until(self, is_ready: Callable[[], bool]) -> None:
         """Return when ``is_ready``. Raises ComputeError when it ends or takes a minute."""
@@ -60,6 +69,7 @@ class ServerProcess:
             with suppress(OSError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(timeout=_STOP_S)
+        self._note.unlink(missing_ok=True)
 
     def _last_words(self) -> str:
         try:

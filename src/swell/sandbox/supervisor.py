@@ -22,6 +22,7 @@ import msgspec
 from swell.errors import ComputeError, SwellError
 from swell.sandbox.guard import run_guarded
 from swell.sandbox.left_containers import clear_left, forget, label_of, note
+from swell.sandbox.left_processes import end_left
 from swell.sandbox.memory import open_cells, remove_groups
 from swell.sandbox.place import Report, Running, SandboxFolder, Wanted, check_profile, write_private
 
@@ -109,6 +110,7 @@ class Supervisor:
         _or_port_taken(lambda: _try_port(self._wanted.port), self._wanted.port)
         work = self._folder.path / "work"
         # Of an earlier one that was killed together with its guard.
+        end_left(self._folder.path)
         clear_left(work)
         shutil.rmtree(work, ignore_errors=True)
         (work / "logs").mkdir(parents=True)
