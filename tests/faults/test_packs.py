@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 import swell
+from swell.compute.memory_groups import open_memory_groups
+from swell.model.cause import Cause
 from swell.model.facts import RunStatus
 from tests.faults.driving import Place
 
@@ -199,6 +201,73 @@ def test_a_time_limit_is_each_tasks_own(place: Place) -> None:
     found = {task.index: task.data.problem for task in work(place)}
     assert found.pop(12).type == "swell.errors.TimeoutException"
     assert set(found.values()) == {None}
+
+
+HOARDS = "HELD.append(b'x' * (30 << 20)); self.pid = os.getpid()"
+
+
+def test_a_process_in_which_tasks_left_much_memory_takes_no_more_of_them(place: Place) -> None:
+    heads = ("@resources(memory=200)", "@pack(seconds=60)")
+    script = pack_flow(place, HOARDS, *heads, items=12, header="HELD = []\n")
+
+    driver = place.run(script, "run", "--max-workers", "1")
+
+    assert driver.code == 0, driver.text
+    pids = [task.data.pid for task in work(place)]
+    # Half of 200 MB is left by four tasks of 30 MB.
+    assert max(pids.count(pid) for pid in pids) <= 4
+    assert attempts(place) == dict.fromkeys(range(12), 1)
+
+
+STARTS_LARGE = """
+if n == 9:
+    subprocess.run([sys.executable, "-c", "x = bytearray(400 << 20)"])
+"""
+
+
+@pytest.mark.parametrize("isolation", ["fork", "fresh"])
+def test_a_task_of_a_pack_whose_child_the_kernel_ended_for_its_memory_has_failed(
+    place: Place, isolation: str
+) -> None:
+    groups = open_memory_groups()
+    if groups is None:
+        pytest.skip("no control group can be made here")
+    groups.close()
+    heads = ("@resources(memory=150)", "@retry(times=0)")
+    script = pack_flow(place, STARTS_LARGE, *heads, items=12)
+    isolated = ("--isolation", isolation, "--max-workers", "1")
+
+    driver = place.run(script, "run", "--pack", "--keep-going", "--enforce-memory", *isolated)
+
+    assert driver.code == 1, driver.text
+    found = {
+        task.created.indices[0]: task.cause
+        for task in place.tasks("PackFlow").values()
+        if task.created.step == "work"
+    }
+    assert found == {n: Cause.OUT_OF_MEMORY if n == 9 else Cause.OK for n in range(12)}
+
+
+RUNS_OUT_ONCE = """
+HELD.append(n)
+if len(HELD) > 1 and not os.path.exists("ran out"):
+    open("ran out", "w").close()
+    raise MemoryError
+"""
+
+
+def test_what_runs_out_of_memory_behind_others_comes_again_alone_and_uses_up_no_retry(
+    place: Place,
+) -> None:
+    heads = ("@catch(var='problem')", "@pack(seconds=60)")
+    script = pack_flow(place, RUNS_OUT_ONCE, *heads, header="HELD = []\n")
+
+    driver = place.run(script, "run", "--max-workers", "1")
+
+    assert driver.code == 0, driver.text
+    assert "The next one starts now, in a process of its own." in driver.text
+    assert {task.data.problem for task in work(place)} == {None}
+    assert sorted(attempts(place).values()) == [1] * 29 + [2]
 
 
 def test_an_interrupt_ends_a_pack_and_resume_finishes_what_it_left(place: Place) -> None:

@@ -107,6 +107,7 @@ def retry_words(notice: TaskRetries) -> str:
     failure = sentence(failure_words(notice.outcome))
     growth = notice.growth
     more = f", memory {growth.from_mb:,} → {growth.to_mb:,} MB" if growth is not None else ""
+    more += ", in a process of its own" if notice.is_alone else ""
     return f"Attempt {notice.job.attempt + 1} failed: {failure} The next one starts {when}{more}."
 
 

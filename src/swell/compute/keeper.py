@@ -87,11 +87,13 @@ class _Running(NamedTuple):
 
 
 class FreshLaunch(NamedTuple):
-    """What a fresh interpreter reads from its ``launch_fd``; ``mark`` as in Begin."""
+    """What a fresh interpreter reads from its ``launch_fd``; ``mark`` as in Begin, ``oom_events``
+    where the kernel counts in a control group of its own."""
 
     context: bytes
     launch: bytes
     mark: bytes
+    oom_events: str = ""
 
 
 class Keeper:
@@ -243,8 +245,9 @@ class Keeper:
             if group is not None:
                 group.enter()
             own_limit_mb = begin.given.memory_mb if group is None else None
+            oom_events = "" if group is None else group.events
             if begin.fresh:
-                self._become_fresh(lane, begin, own_limit_mb)
+                self._become_fresh(lane, begin, own_limit_mb, oom_events)
             _close_others(lane if begin.mark else (lane.result,), self._highest_fd)
             assert self._attempt is not None, "a cold keeper was asked to fork an attempt"
             assert self._warm is not None, "a keeper that forks attempts knows its own beginning"
@@ -253,7 +256,13 @@ class Keeper:
             if own_limit_mb is not None:
                 limit_own_data(own_limit_mb)
             if begin.mark:
-                self._run_pack(lane, begin, self._attempt, self._warm)
+                self._run_pack(
+                    lane,
+                    begin,
+                    self._attempt,
+                    Origin(self._warm.seeds, self._inherited, oom_events),
+                )
+                hygiene.end_child(self._warm)
             else:
                 number = begin.lane
                 launch = decode_launch(begin.launch)
@@ -268,22 +277,23 @@ class Keeper:
         finally:
             os._exit(code)
 
-    def _run_pack(self, lane: Lane, begin: Begin, attempt: RunLaunch, warm: hygiene.Warm) -> None:
+    def _run_pack(self, lane: Lane, begin: Begin, attempt: RunLaunch, origin: Origin) -> None:
         number = begin.lane
         run_pack(
             decode_pack(begin.launch),
             attempt,
             Streams(*lane, begin.mark),
             lambda at, member: self._life.mark(number, at, member),
-            Origin(warm.seeds, self._inherited),
+            origin,
         )
-        hygiene.end_child(warm)
 
-    def _become_fresh(self, lane: Lane, begin: Begin, own_limit_mb: int | None) -> None:
+    def _become_fresh(
+        self, lane: Lane, begin: Begin, own_limit_mb: int | None, oom_events: str
+    ) -> None:
         import msgspec
 
         launch_fd = os.memfd_create("swell-launch", 0)
-        passed = FreshLaunch(self._context, begin.launch, begin.mark)
+        passed = FreshLaunch(self._context, begin.launch, begin.mark, oom_events)
         write_all(launch_fd, msgspec.msgpack.encode(passed))
         os.lseek(launch_fd, 0, os.SEEK_SET)
         fresh = Fresh(launch_fd, lane.result, self._life.fileno(), begin.lane, own_limit_mb or 0)

@@ -70,10 +70,12 @@ class MemoryGroup:
 
     def oom_kills(self) -> int:
         """How many processes in it the kernel killed for its memory."""
-        for line in _read(f"{self.folder}/{self._files.events}").splitlines():
-            if line.startswith("oom_kill "):
-                return int(line.split()[1])
-        return 0
+        return oom_kills_in(self.events)
+
+    @property
+    def events(self) -> str:
+        """The path of the file in which the kernel counts them."""
+        return f"{self.folder}/{self._files.events}"
 
     def peak_mb(self) -> float | None:
         """The most it held at once; None where this kernel does not count it."""
@@ -201,6 +203,14 @@ def _remove_tree(top: str, files: Files) -> None:
         if time.monotonic() > end:
             return
         time.sleep(0.002)
+
+
+def oom_kills_in(events: str) -> int:
+    """What the kernel has counted in such a file; 0 where there is none."""
+    for line in _read(events).splitlines():
+        if line.startswith("oom_kill "):
+            return int(line.split()[1])
+    return 0
 
 
 def _megabytes(text: str) -> float | None:

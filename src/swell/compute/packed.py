@@ -9,6 +9,7 @@ begins, so that a crash costs the member that crashed.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ import msgspec
 
 from swell.compute import random_state
 from swell.compute.measuring import Inherited
+from swell.compute.member_memory import MemberMemory
 from swell.compute.member_usage import MemberUsage
 from swell.compute.open_files import flush_streams
 from swell.model.job import Launch, Pack
@@ -50,27 +52,31 @@ class Streams(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """What a pack's process had when it began; ``inherited`` if it was forked."""
+    """What a pack's process had when it began; ``inherited`` if it was forked, ``oom_events``
+    where it is in a control group of its own."""
 
     seeds: random_state.Seeds
     inherited: Inherited | None = None
+    oom_events: str = ""
 
 
 def run_pack(
     pack: Pack, run: RunLaunch, streams: Streams, begins: MarkMember, origin: Origin
 ) -> None:
-    """Run members until all have ended or the pack's seconds have passed.
+    """Run members until all have ended, the pack's seconds have passed, or they have left too
+    much memory behind for the next one.
 
     The process must be as a lone attempt would want it.
     """
     pid = os.getpid()
     before = _Before(origin.seeds, streams)
     usage = MemberUsage(origin.inherited)
+    memory = MemberMemory(pack.common.resources.memory_mb, origin.oom_events)
     encode = msgspec.msgpack.Encoder().encode
     last_start = time.monotonic() + pack.seconds
     for index in range(len(pack.members)):
         if index:
-            if time.monotonic() >= last_start:
+            if time.monotonic() >= last_start or memory.is_taken():
                 return
             before.restore()
         usage.begin()
@@ -81,6 +87,9 @@ def run_pack(
         if os.getpid() != pid:
             os._exit(0)  # a copy of this process that the step made: its end is no member's
         flush_streams()
+        if memory.was_exceeded():
+            # The kernel has ended a part of this task: it counts as if that had been all of it.
+            os.kill(pid, signal.SIGKILL)
         end = MemberEnd(began_at, time.time(), result, usage.end())
         # The marks first: who has read the result finds all output before it.
         write_all(streams.stdout, streams.mark)

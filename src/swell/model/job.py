@@ -141,7 +141,8 @@ class Launch(msgspec.Struct, frozen=True, array_like=True):
     rounds of recursive switches on the way. ``threads`` is how many its numerical libraries
     may use, None leaves them alone; ``devices`` are the GPUs it alone may use.
     ``attempts`` are those with user code that the task may have in all, ``retry_on`` as in
-    StepPlan; ``may_grow`` says that one which runs out of memory is followed by one with more.
+    StepPlan; ``may_grow`` says that one which runs out of memory is followed by one with more,
+    or by one that does not share its process.
     """
 
     job: JobId
@@ -175,13 +176,14 @@ class Pack(msgspec.Struct, frozen=True, array_like=True):
 
     It begins none once ``seconds`` have passed: those that are left are RETURNED. What the
     attempts share stands once, in ``common`` and ``inputs``; ``launch`` gives each as if it
-    were alone.
+    were alone. ``spares``: one behind the first that runs out of memory comes again alone.
     """
 
     common: Launch
     inputs: tuple[Inputs, ...]
     members: tuple[Member, ...]
     seconds: float
+    spares: bool = False
 
     def launch(self, index: int) -> Launch:
         """The Launch of member ``index``."""
@@ -192,6 +194,7 @@ class Pack(msgspec.Struct, frozen=True, array_like=True):
             inputs=self.inputs[member.inputs],
             stack=member.stack,
             rounds=member.rounds,
+            may_grow=self.common.may_grow or (self.spares and index > 0),
         )
 
 

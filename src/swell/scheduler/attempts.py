@@ -26,8 +26,8 @@ _NO_TRIES = Tries()
 class Work:
     """One task that was started, or a whole gang (then ``gang`` is set and ``name`` is
     the control task's); ``attempt`` is the running one, or the next; ``lease`` is what it runs
-    in with others of its step. ``holdings`` are what the attempts that run hold of the machine,
-    by node; those of one lease hold the same."""
+    in with others of its step, some of them before it if it ``is_behind``. ``holdings`` are what
+    the attempts that run hold of the machine, by node; those of one lease hold the same."""
 
     __slots__ = (
         "attempt",
@@ -37,6 +37,7 @@ class Work:
         "holdings",
         "id",
         "index",
+        "is_behind",
         "is_stored",
         "lease",
         "memory_mb",
@@ -55,6 +56,7 @@ class Work:
         self.fallback: Fallback | None = None
         self.memory_mb: int | None = None
         self.lease: Lease | None = None
+        self.is_behind = False
         self.holdings: Holding | Sequence[Holding] | None = None
         self.gang: Gang | None = Gang(block.end - block.index) if block.is_gang else None
 
@@ -149,6 +151,7 @@ class Work:
     def try_again(self, following: NextAttempt) -> None:
         """Become the next attempt."""
         self.attempt += 1
+        self.is_behind = False
         self.tries = following.tries
         self.fallback = following.fallback
         if following.growth is not None:

@@ -142,7 +142,8 @@ class CancelAttempts(msgspec.Struct, frozen=True):
 
 
 class RetryLater(msgspec.Struct, frozen=True):
-    """An attempt failed and another follows at ``at``; ``attempt`` is the next one's number."""
+    """An attempt failed and another follows at ``at``; ``attempt`` is the next one's number.
+    ``is_alone``: the next one has its process to itself, other than the one before."""
 
     job: JobId
     step: str
@@ -150,6 +151,7 @@ class RetryLater(msgspec.Struct, frozen=True):
     at: float
     outcome: Outcome
     growth: Growth | None = None
+    is_alone: bool = False
 
 
 class TaskFailedForGood(msgspec.Struct, frozen=True):

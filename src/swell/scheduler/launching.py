@@ -135,8 +135,10 @@ class Launching:
                 facts.append(self._created(start, stack, now))
             else:
                 self._note_place(start)
-        common = _launch(self._plans[command.step], command.starts[0], Inputs(), ())
-        return Pack(common, tuple(inputs), tuple(members), seconds), tuple(facts)
+        plan = self._plans[command.step]
+        common = _launch(plan, command.starts[0], Inputs(), ())
+        spares = plan.uncounted_attempts > 0
+        return Pack(common, tuple(inputs), tuple(members), seconds, spares), tuple(facts)
 
     def adopt(self, command: AdoptTasks, now: float) -> tuple[Entry, tuple[tuple[str, str], ...]]:
         """Facts on tasks taken over from the origin, and their (new id, old id); neither where

@@ -441,6 +441,7 @@ class RunLoop:
                         command.at,
                         command.outcome,
                         command.growth,
+                        command.is_alone,
                     )
                 )
             case TaskFailedForGood():

@@ -63,7 +63,7 @@ class TasksEnded(msgspec.Struct, frozen=True):
 
 class TaskRetries(msgspec.Struct, frozen=True):
     """An attempt failed; the next one, ``attempt``, starts at ``next_at``, with more memory
-    where there is a ``growth``."""
+    where there is a ``growth``, and no longer in a process with others where it ``is_alone``."""
 
     job: JobId
     step: str
@@ -72,6 +72,7 @@ class TaskRetries(msgspec.Struct, frozen=True):
     next_at: float
     outcome: Outcome
     growth: Growth | None = None
+    is_alone: bool = False
 
 
 class TaskFailed(msgspec.Struct, frozen=True):

@@ -41,12 +41,14 @@ class Growth(msgspec.Struct, frozen=True):
 
 
 class NextAttempt(msgspec.Struct, frozen=True):
-    """Another attempt, ``wait_s`` from now; ``tries`` is what it starts with."""
+    """Another attempt, ``wait_s`` from now; ``tries`` is what it starts with. ``is_alone`` where
+    the one before shared its process."""
 
     tries: Tries
     wait_s: float
     fallback: Fallback | None = None
     growth: Growth | None = None
+    is_alone: bool = False
 
 
 def next_attempt(
@@ -57,16 +59,20 @@ def next_attempt(
     uncounted: bool,
     fallback: Fallback | None = None,
     memory_mb: int | None = None,
+    is_behind: bool = False,
 ) -> NextAttempt | None:
     """What follows a failed attempt; None when the task failed for good.
 
     ``tries`` are the failures before it; ``fallback`` is set if it was a fallback attempt,
-    ``memory_mb`` if it had more memory than the plan says. An uncounted end past
-    ``plan.uncounted_attempts`` counts like any other, and so does one that ran out of
-    memory where there is no more.
+    ``memory_mb`` if it had more memory than the plan says, ``is_behind`` if others ran before
+    it in the same process: what they left may be why its memory ran out, so it comes again
+    alone. An uncounted end past ``plan.uncounted_attempts`` counts like any other, and so does
+    one that ran out of memory where there is no more.
     """
     if outcome.cause is Cause.CANCELLED:
         return None
+    if is_behind and _ran_out_of_memory(outcome) and tries.uncounted < plan.uncounted_attempts:
+        return NextAttempt(replace(tries, uncounted=tries.uncounted + 1), 0.0, is_alone=True)
     uncounted = uncounted and tries.uncounted < plan.uncounted_attempts
     growth = None if fallback is not None else _growth(plan, tries, outcome, memory_mb)
     if uncounted:
@@ -113,13 +119,17 @@ def may_grow(plan: StepPlan, memory_mb: int | None) -> bool:
 
 def _growth(plan: StepPlan, tries: Tries, outcome: Outcome, memory_mb: int | None) -> Growth | None:
     """More memory, after an end for want of it."""
-    if outcome.cause is not Cause.OUT_OF_MEMORY or not outcome.retryable:
+    if not _ran_out_of_memory(outcome):
         return None
     if not plan.uncounted_attempts or tries.grown >= MOST_GROWTHS:
         return None
     before = memory_mb if memory_mb is not None else plan.resources.memory_mb
     after = grown_memory(before, plan.memory_growth, plan.max_memory_mb)
     return None if before is None or after is None else Growth(before, after)
+
+
+def _ran_out_of_memory(outcome: Outcome) -> bool:
+    return outcome.cause is Cause.OUT_OF_MEMORY and outcome.retryable
 
 
 def retry_is_meant(plan: StepPlan, outcome: Outcome) -> bool:

@@ -260,6 +260,7 @@ class Starting:
         lease = self._leases.lease(step.name, len(works))
         for work in works:
             work.lease, work.holdings = lease, holding
+            work.is_behind = work is not works[0]
             self.running[work.name] = work
         step.counts.waiting -= 1
         step.counts.running += 1

@@ -276,6 +276,7 @@ class RunState:
             uncounted=event.uncounted,
             fallback=work.fallback,
             memory_mb=work.memory_mb,
+            is_behind=work.is_behind,
         )
         if self._stopping and (following or event.outcome.cause is Cause.CANCELLED):
             counts.cancelled += 1
@@ -299,8 +300,10 @@ class RunState:
 
     def _wait(self, work: Work, event: AttemptFinished, following: NextAttempt) -> None:
         at = self._now + following.wait_s
-        step, growth = work.block.step.name, following.growth
-        self._told.append(RetryLater(event.job, step, work.attempt, at, event.outcome, growth))
+        step, outcome = work.block.step.name, event.outcome
+        growth, is_alone = following.growth, following.is_alone
+        retry = RetryLater(event.job, step, work.attempt, at, outcome, growth, is_alone)
+        self._told.append(retry)
         self._starting.start_again(work, at, self._now)
 
     def _failed_for_good(self, work: Work, event: AttemptFinished) -> None:

@@ -74,7 +74,7 @@ def run_fresh_attempt(flow_class: type[Flow], settings: Settings) -> None:
         result = runner.run(launch, lambda: life.mark(number, time.time()))
         write_framed(fresh.result_fd, encode(result))
         return
-    origin = Origin(look_at_seeds())
+    origin = Origin(look_at_seeds(), oom_events=order.oom_events)
     run_pack(
         decode_pack(order.launch),
         lambda launch, alive: encode(runner.run(launch, alive)),

@@ -240,6 +240,7 @@ class Driver:
         self.commands: list[Command] = []
         self.finish: Finish | None = None
         self.failed = False
+        self.shares = False
 
     # --- performing --------------------------------------------------------
 
@@ -284,7 +285,8 @@ class Driver:
             self.running[task] = start
         gang = command.starts[0].node
         alone = gang is not None and len(self.running) == gang[1]
-        assert len(self.running) <= self.limits.max_workers or alone
+        self.shares = self.shares or command.pack_s is not None
+        assert len(self.running) <= self.limits.max_workers or alone or self.shares
 
     def _check_new(self, start: Start) -> None:
         task = start.job.task
@@ -297,7 +299,9 @@ class Driver:
         counts = self.state.counts()
         assert all(min(_as_tuple(count)) >= 0 for count in counts.values())
         assert self.state.in_flight == len(self.running)
-        assert sum(count.running for count in counts.values()) >= len(self.running)
+        # Of tasks that share a process all but one count as waiting.
+        slots = sum(count.running + self.shares * count.waiting for count in counts.values())
+        assert slots >= len(self.running)
         assert sum(count.adopted for count in counts.values()) == len(self.adopted)
 
     # --- playing -----------------------------------------------------------

@@ -136,6 +136,18 @@ def test_a_growth_uses_up_no_retry_and_does_not_wait() -> None:
     assert after(policy, ERROR, Tries(counted=1, grown=1), memory_mb=8000) == "over"
 
 
+def test_what_ran_out_of_memory_behind_others_in_a_process_comes_again_alone_at_no_cost() -> None:
+    out = ended(Cause.OUT_OF_MEMORY)
+    following = next_attempt(CAUGHT, NONE, out, uncounted=False, is_behind=True)
+    assert following == NextAttempt(Tries(uncounted=1), 0.0, is_alone=True)
+    assert after(CAUGHT, out, Tries(uncounted=1)) == "4000 → 8000"
+    assert after(CAUGHT, out, Tries(uncounted=10), is_behind=True) == "4000 → 8000"
+    assert after(NEVER, out, is_behind=True) == "over"
+    assert after(CAUGHT, ended(Cause.SIGNAL), is_behind=True) == "records"
+    stays = Outcome(False, Cause.OUT_OF_MEMORY, "too large", retryable=False)
+    assert after(ONCE, stays, is_behind=True) == "over"
+
+
 def test_growths_have_a_bound_of_their_own() -> None:
     slow = enforced(memory_growth=1.001, most_mb=1_000_000)
     out = ended(Cause.OUT_OF_MEMORY)
