@@ -40,7 +40,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     return place
 
 
-def test_a_run_is_sized_by_the_one_before_and_says_so_once(place: Place) -> None:
+def test_a_run_is_sized_by_the_one_before_says_so_once_and_is_refused_where_that_is_too_much(
+    place: Place,
+) -> None:
     first, second = place.call("run").stdout, place.call("run").stdout
     assert "work: memory=auto finds no measured run yet" in first
     assert second.count("work: memory=auto → ") == 1
@@ -55,6 +57,12 @@ def test_a_run_is_sized_by_the_one_before_and_says_so_once(place: Place) -> None
     line = f"asked 6,000 MB, peak {start['memory_mb']['max']:,.0f} MB"
     assert f"start: {line}; `@resources(memory={start['advice']['memory_mb']})` would do." in told
     assert "work:" not in told
+    # Now that there are numbers, --strict-resources holds them against what there is.
+    place.change("memory=6000", "memory=100")
+    refused = place.call("run", "--strict-resources", "--limit", "memory=150", code=2).stderr
+    place.change("memory=100", "memory=6000")
+    assert "Step 'work' asks for" in refused
+    assert '"auto" found in earlier runs' in refused
 
 
 def test_a_run_in_which_no_task_ran_names_the_one_that_has_the_numbers(place: Place) -> None:

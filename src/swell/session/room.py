@@ -18,7 +18,7 @@ _WORDS = {"cpu": "cpu", "memory": "MB of memory", "gpu": "GPUs"}
 def room_for_flow(plans: Mapping[str, StepPlan], order: RunOrder) -> Machine:
     """What tasks here share. Raises UsageError for steps that ask for what can never be given:
     a limit that nobody set, GPUs and named amounts above what there is, and, with
-    ``order.strict_resources``, anything above it."""
+    ``order.strict_resources``, anything above it that a step says in numbers."""
     here = [plan for plan in plans.values() if plan.backend == LOCAL_BACKEND]
     _refuse_unknown_names(plans.values(), order.limits)
     asks_gpus = any(plan.resources.gpu for plan in here)
@@ -30,14 +30,27 @@ def room_for_flow(plans: Mapping[str, StepPlan], order: RunOrder) -> Machine:
                 raise _beyond_limit(plan.step, excess)
             if is_here and excess.what == "gpu":
                 raise _too_few_gpus(plan, excess)
-            if is_here and order.strict_resources:
-                raise UsageError(
-                    f"Step '{plan.step}' asks for {_amount(excess)}, and this machine has "
-                    f"{_text(excess.there)}.",
-                    remedy="Give --with batch, which has larger machines, ask for less, or leave "
-                    "--strict-resources away: the step then runs alone.",
-                )
+    if order.strict_resources:
+        refuse_what_never_fits(plans, machine)
     return machine
+
+
+def refuse_what_never_fits(plans: Mapping[str, StepPlan], machine: Machine) -> None:
+    """Raise UsageError for the first step here that asks for more than there is."""
+    for plan in plans.values():
+        if plan.backend != LOCAL_BACKEND:
+            continue
+        for excess in excess_over(plan.resources, machine):
+            asked = f"Step '{plan.step}' asks for {_amount(excess)}"
+            less = "ask for less"
+            if excess.what in plan.resources.auto:
+                asked += ', which "auto" found in earlier runs'
+                less = f"write a {excess.what} of your own"
+            raise UsageError(
+                f"{asked}, and this machine has {_text(excess.there)}.",
+                remedy=f"Give --with batch, which has larger machines, {less}, or leave "
+                "--strict-resources away: the step then runs alone.",
+            )
 
 
 def words_on_what_never_fits(plans: Mapping[str, StepPlan], machine: Machine) -> list[str]:

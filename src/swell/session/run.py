@@ -27,7 +27,11 @@ from swell.session.flow import SettledFlow
 from swell.session.history import sized, sized_as_before
 from swell.session.keepers import fresh_argv, open_cold_keeper, open_keeper
 from swell.session.place import find_place, make_place
-from swell.session.room import room_for_flow, words_on_what_never_fits
+from swell.session.room import (
+    refuse_what_never_fits,
+    room_for_flow,
+    words_on_what_never_fits,
+)
 from swell.session.run_order import RunOrder, RunResult
 from swell.session.run_stores import RunStores
 from swell.session.signals import signals_into
@@ -82,6 +86,8 @@ class _Session:
         self._stores = stores
         self._isolation = isolation
         self._sizes = self._size_from_history()
+        if order.strict_resources:
+            refuse_what_never_fits(flow.plans, machine)
         self._machine = machine
         self._remote = self._open_remote()
         flow.settle_plans(

@@ -8,7 +8,11 @@ from swell.compute.packing import Machine
 from swell.errors import UsageError
 from swell.model.job import StepPlan
 from swell.model.resources import Resources
-from swell.session.room import room_for_flow, words_on_what_never_fits
+from swell.session.room import (
+    refuse_what_never_fits,
+    room_for_flow,
+    words_on_what_never_fits,
+)
 from swell.session.run_order import RunOrder
 
 MACHINE = Machine(cpu=4.0, memory_mb=24_000, free_memory_mb=20_000)
@@ -52,6 +56,17 @@ def test_strict_resources_refuses_what_can_never_fit_and_not_what_runs_elsewhere
     assert "--with batch" in told
     room_for_flow(plans_of("batch", memory_mb=60_000), order)
     room_for_flow(plans_of(memory_mb=900), order)
+
+
+def test_what_auto_found_is_refused_as_such():
+    asked = Resources(memory_mb=60_000, auto=("memory",))
+    with pytest.raises(UsageError) as raised:
+        refuse_what_never_fits({"fit": StepPlan("fit", resources=asked)}, MACHINE)
+    assert str(raised.value).startswith(
+        "Step 'fit' asks for 60,000 MB of memory, which \"auto\" found in earlier runs, and this "
+        "machine has 24,000."
+    )
+    assert "write a memory of your own" in str(raised.value.remedy)
 
 
 @pytest.mark.parametrize("backend", ["local", "batch"])
