@@ -34,6 +34,7 @@ from tests.flows.failure_behaviours import (
     RetryThenSuccess,
     TimeoutsEndATask,
 )
+from tests.flows.foreach_behaviours import CanariesGoFirst, FailuresWithinTheBudgetAreLost
 from tests.flows.shapes import Shape, Step
 from tests.flows.writing import Behaviour, Ran
 
@@ -93,4 +94,6 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     ResumeFromAStep(),
     KeepGoingFinishesTheRest(),
     CardsExist(),
+    FailuresWithinTheBudgetAreLost(),
+    CanariesGoFirst(),
 )

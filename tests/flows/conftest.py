@@ -6,4 +6,5 @@ pytest.register_assert_rewrite(
     "tests.flows.data_behaviours",
     "tests.flows.fact_behaviours",
     "tests.flows.failure_behaviours",
+    "tests.flows.foreach_behaviours",
 )

@@ -15,19 +15,27 @@ DATA, FACTS, MERGING, *REST = BEHAVIOURS
 # A resume runs tasks twice: it is shown over the small one of these two.
 (_RESUME,) = [behaviour for behaviour in REST if isinstance(behaviour, ResumeFromAStep)]
 (_CARDS,) = [behaviour for behaviour in REST if isinstance(behaviour, CardsExist)]
+BUDGET, CANARIES = REST[-2:]
 _CHOSEN = [
     (DATA, shapes.NESTED_BRANCHES),
     (FACTS, shapes.FOREACH),
     (MERGING, shapes.WIDE_FOREACH),
     (_RESUME, shapes.RECURSION),
     (_CARDS, shapes.SWITCH_IN_FOREACH),
+    (BUDGET, shapes.FOREACH),
+    (CANARIES, shapes.FOREACH),
 ]
-_BEHAVIOURS = [one for one in REST if one not in (_RESUME, _CARDS)]
+_BEHAVIOURS = [one for one in REST if one not in (_RESUME, _CARDS, BUDGET, CANARIES)]
 _SHAPES = [shape for shape in SHAPES if shape not in [chosen for _, chosen in _CHOSEN]]
 PAIRS = [*_CHOSEN, *zip([*_BEHAVIOURS, MERGING], _SHAPES, strict=True)]
 # 43 tasks are 43 processes or containers: these are tried by hand.
 ALWAYS = [(behaviour, shape) for behaviour, shape in PAIRS if shape != shapes.WIDE_FOREACH]
-BY_HAND = [(b, shape) for b in BEHAVIOURS for shape in SHAPES if (b, shape) not in ALWAYS]
+BY_HAND = [
+    (behaviour, shape)
+    for behaviour in BEHAVIOURS
+    for shape in SHAPES
+    if behaviour.fits(shape) and (behaviour, shape) not in ALWAYS
+]
 
 
 def named(pairs: list[tuple[Behaviour, Shape]]) -> list[object]:

@@ -26,6 +26,11 @@ class Step(NamedTuple):
         return self.kind == "join"
 
     @property
+    def opens_foreach(self) -> bool:
+        """Whether it opens a task for each of some items."""
+        return "foreach=" in self.goes
+
+    @property
     def is_gang(self) -> bool:
         """Whether its tasks run together."""
         return "@parallel" in self.heads

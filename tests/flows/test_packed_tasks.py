@@ -8,7 +8,7 @@ import pytest
 
 from tests.flows import shapes
 from tests.flows.behaviours import BEHAVIOURS
-from tests.flows.pairs import DATA, FACTS, MERGING, REST, named
+from tests.flows.pairs import BUDGET, CANARIES, DATA, FACTS, MERGING, REST, named
 from tests.flows.shapes import SHAPES, Shape
 from tests.flows.writing import Behaviour, Where, try_out
 
@@ -19,12 +19,16 @@ ALWAYS = [
     (MERGING, shapes.WIDE_FOREACH),
     (BY_NAME["DeathsAreCaught"], shapes.FOREACH),
     (BY_NAME["ResumeRunsOnlyWhatIsNeeded"], shapes.NESTED_FOREACH),
+    (BUDGET, shapes.WIDE_FOREACH),
+    (CANARIES, shapes.NESTED_FOREACH),
 ]
 BY_HAND = [
     (behaviour, shape)
     for behaviour in BEHAVIOURS
     for shape in SHAPES
-    if any(step.kind == "foreach" for step in shape.steps) and (behaviour, shape) not in ALWAYS
+    if any(step.kind == "foreach" for step in shape.steps)
+    and behaviour.fits(shape)
+    and (behaviour, shape) not in ALWAYS
 ]
 PACKED = Where("fork", ("--pack",))
 

@@ -54,6 +54,14 @@ class Behaviour:
         """What ``step`` does before it goes on."""
         return "pass"
 
+    def goes(self, step: Step) -> str:
+        """The arguments of its ``self.next``."""
+        return step.goes
+
+    def fits(self, shape: Shape) -> bool:
+        """Whether a flow of ``shape`` has anything to show of it."""
+        return True
+
     def check(self, ran: Ran) -> None:
         """Look at what the run left; plain asserts."""
         raise NotImplementedError
@@ -119,7 +127,7 @@ def script_of(behaviour: Behaviour, shape: Shape, folder: Path) -> str:
         lines += [f"    def {step.name}({arguments}):"]
         body = [textwrap.dedent(behaviour.code(step, shape)), *step.setup]
         lines += [textwrap.indent("\n".join(body), "        ")]
-        lines += [f"        self.next({step.goes})"] if step.goes else []
+        lines += [f"        self.next({behaviour.goes(step)})"] if step.goes else []
         lines += [""]
     lines += ["if __name__ == '__main__':", f"    {flow_name(shape)}()", ""]
     return "\n".join(lines)
