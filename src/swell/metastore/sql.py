@@ -133,7 +133,9 @@ class SqlMetastore:
                 if batch.tasks:
                     db.insert(_TASKS, [(key, *row) for row in batch.tasks])
                 if batch.attempts:
-                    db.insert(_ATTEMPTS, [(key, *job, *row) for job, row in batch.attempts.items()])
+                    attempts = batch.attempts.items()
+                    attempt_rows = [(key, job.task, job.attempt, *row) for job, row in attempts]
+                    db.insert(_ATTEMPTS, attempt_rows)
                 if batch.taken is not None:
                     _take_run(db, key, batch.taken)
                 if batch.ended is not None:

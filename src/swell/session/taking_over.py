@@ -243,12 +243,12 @@ def _memory_of_attempts(
     found: dict[str, dict[int, int]] = {}
     for launch in submitted:
         if launch.resources.memory_mb is not None:
-            task, attempt = launch.job
-            found.setdefault(task, {})[attempt] = launch.resources.memory_mb
+            job = launch.job
+            found.setdefault(job.task, {})[job.attempt] = launch.resources.memory_mb
     for fact in attempts:
         if MEMORY_FACT in fact.metadata:
-            task, attempt = fact.job
-            found.setdefault(task, {})[attempt] = int(fact.metadata[MEMORY_FACT][1])
+            job = fact.job
+            found.setdefault(job.task, {})[job.attempt] = int(fact.metadata[MEMORY_FACT][1])
     return found
 
 
