@@ -68,11 +68,22 @@ class Claim:
     ``is_here`` is False for tasks on other machines: they share named limits alone.
     """
 
-    __slots__ = ("amounts", "epoch", "held", "held_since", "is_alone", "is_here", "passed", "same")
+    __slots__ = (
+        "amounts",
+        "asks_nothing",
+        "epoch",
+        "held",
+        "held_since",
+        "is_alone",
+        "is_here",
+        "passed",
+        "same",
+    )
 
     def __init__(self, *, is_here: bool) -> None:
         self.is_here = is_here
         self.amounts: tuple[tuple[int, int], ...] = ()
+        self.asks_nothing = True
         self.is_alone = False
         self.held = 0
         self.held_since = 0
@@ -125,7 +136,7 @@ class Packing:
     def claim(self, asked: Resources, *, is_here: bool = True) -> Claim:
         """A Claim for tasks that ask for ``asked`` each."""
         claim = Claim(is_here=is_here)
-        claim.amounts, claim.is_alone = self._amounts(asked, is_here=is_here)
+        self._set_amounts(claim, asked)
         return claim
 
     def revise(self, claim: Claim, asked: Resources) -> None:
@@ -134,7 +145,7 @@ class Packing:
         if self._reserved is not None and self._reserved is not claim:
             self._count_since(claim, -self._held_since(claim))
         was_alone = claim.is_alone
-        claim.amounts, claim.is_alone = self._amounts(asked, is_here=claim.is_here)
+        self._set_amounts(claim, asked)
         self._alone_held += claim.held * (claim.is_alone - was_alone)
         self._count(claim, claim.held)
         if self._reserved is claim:
@@ -144,6 +155,8 @@ class Packing:
 
     def room_for(self, claim: Claim, most: int) -> int:
         """How many of ``most`` more tasks fit now."""
+        if claim.asks_nothing and not self._alone_held and self._reserved is None:
+            return most
         if claim.is_here and (self._alone_held or (claim.is_alone and self._here)):
             return 0
         room = 1 if claim.is_alone else most
@@ -171,13 +184,12 @@ class Packing:
 
     def take(self, claim: Claim, count: int) -> list[Holding]:
         """``count`` tasks begin. Raises InternalError where there are not enough GPUs."""
-        if claim.amounts:
-            self._count(claim, count)
+        claim.held += count
         if claim.is_here:
             self._here += count
-        if claim.is_alone:
-            self._alone_held += count
-        claim.held += count
+        if not claim.asks_nothing:
+            self._count(claim, count)
+            self._alone_held += count * claim.is_alone
         if self._reserved is claim:
             self.drop_reservation()
         elif self._reserved is not None:
@@ -201,17 +213,17 @@ class Packing:
     def release(self, holding: Holding) -> None:
         """A task ended."""
         claim = holding.claim
-        if claim.amounts:
-            self._count(claim, -1)
         claim.held -= 1
         if claim.is_here:
             self._here -= 1
-        if claim.is_alone:
-            self._alone_held -= 1
         reserved = self._reserved
         if reserved is not None and reserved is not claim and holding.epoch == self._epoch:
             claim.held_since -= 1
             self._count_since(claim, -1)
+        if claim.asks_nothing:
+            return
+        self._count(claim, -1)
+        self._alone_held -= claim.is_alone
         if holding.devices and self._devices is not None:
             self._devices.extend(holding.devices)
 
@@ -239,19 +251,17 @@ class Packing:
         for kind, amount in claim.amounts:
             self._left[kind] -= amount * count
 
-    def _amounts(
-        self, asked: Resources, *, is_here: bool
-    ) -> tuple[tuple[tuple[int, int], ...], bool]:
-        """The amounts that count, none above what there is; whether more was asked."""
+    def _set_amounts(self, claim: Claim, asked: Resources) -> None:
+        """The amounts that count, none above what there is; who asks for more runs alone."""
         wanted = [(self._kind_of[name], amount) for name, amount in asked.named]
-        if is_here:
+        if claim.is_here:
             wanted += [(_CPU, asked.cpu or 0), (_MEMORY, asked.memory_mb or 0)]
             wanted += [(_GPU, asked.gpu or 0)]
         parts = [(kind, _parts(amount)) for kind, amount in wanted]
-        return (
-            tuple(_positive((kind, min(amount, self._total[kind])) for kind, amount in parts)),
-            any(amount > self._total[kind] for kind, amount in parts),
-        )
+        within = ((kind, min(amount, self._total[kind])) for kind, amount in parts)
+        claim.amounts = tuple(_positive(within))
+        claim.is_alone = any(amount > self._total[kind] for kind, amount in parts)
+        claim.asks_nothing = not claim.amounts and not claim.is_alone
 
 
 def _gpus(claim: Claim) -> int:

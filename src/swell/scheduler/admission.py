@@ -36,13 +36,14 @@ class _Learned(msgspec.Struct):
 
 
 class Admission:
-    """Belongs to the deciding thread."""
+    """Belongs to the deciding thread. ``release`` frees what was held."""
 
     def __init__(self, steps: Mapping[str, StepState], machine: Machine) -> None:
         self._steps = steps
         self._machine = machine
         self._packing = Packing(machine)
-        self._learned: dict[str, _Learned] = {}
+        self.release = self._packing.release
+        self._learned = {name: _Learned() for name, step in steps.items() if _may_learn(step)}
         self._claims: dict[tuple[str, Resources | None], Claim] = {}
         self._of_step = {name: self._new_claim(step, None) for name, step in steps.items()}
         self._short = ""
@@ -57,25 +58,19 @@ class Admission:
             if step in self._steps:
                 self._learn(self._steps[step], 0, computes=True)
 
-    def release(self, holding: Holding) -> None:
-        """What was held is free."""
-        self._packing.release(holding)
-
     def note_used(self, work: Work, used: Used) -> None:
         """An attempt of ``work`` ended, having used so much."""
-        if work.fallback is not None:
+        step = work.block.step
+        if step.name not in self._learned or work.fallback is not None:
             return
         peak = -(-(used.added_mb or 0.0) // _STEP_MB) * _STEP_MB
         cpu_s = used.cpu_s or 0.0
         computes = used.seconds >= _JUDGED_FROM_S and cpu_s / used.seconds >= COMPUTES_FROM
-        self._learn(work.block.step, int(peak), computes=computes)
+        self._learn(step, int(peak), computes=computes)
 
     def _learn(self, step: StepState, memory_mb: int, *, computes: bool) -> None:
-        says = step.plan.resources
-        if step.plan.backend != LOCAL_BACKEND or None not in (says.cpu, says.memory_mb):
-            return
-        known = self._learned.setdefault(step.name, _Learned())
-        if memory_mb <= known.memory_mb and computes <= known.computes:
+        known = self._learned.get(step.name)
+        if known is None or (memory_mb <= known.memory_mb and computes <= known.computes):
             return
         known.memory_mb = max(known.memory_mb, memory_mb)
         known.computes = known.computes or computes
@@ -87,7 +82,7 @@ class Admission:
         """What a task asks for, and where it does not say, what its siblings were seen to need."""
         asked = plan.resources if own is None else own
         learned = self._learned.get(plan.step)
-        if learned is None:
+        if learned is None or not (learned.computes or learned.memory_mb):
             return asked
         return replace(
             asked,
@@ -186,3 +181,9 @@ class Admission:
         self._held_up.append((step, claim))
         is_paused = self._short and claim.is_here
         step.counts.waits_for = "memory" if is_paused else self._packing.lacks(claim)
+
+
+def _may_learn(step: StepState) -> bool:
+    """Whether its tasks run here and do not say all that they need."""
+    says = step.plan.resources
+    return step.plan.backend == LOCAL_BACKEND and None in (says.cpu, says.memory_mb)

@@ -8,7 +8,7 @@ import msgspec
 
 from swell.model.job import FailedInput
 from swell.model.record import Transition
-from swell.scheduler.attempts import Work
+from swell.scheduler.attempts import work_at
 from swell.scheduler.events import Adopted, AdoptTasks, OriginTask, Start, TaskKey
 from swell.scheduler.ready import Block, ReadyWork, StepState
 
@@ -57,6 +57,11 @@ class Adoption:
         return bool(self._searches)
 
     @property
+    def knows_any(self) -> bool:
+        """There is an origin to adopt from."""
+        return bool(self._steps)
+
+    @property
     def has_commands(self) -> bool:
         """Something was adopted that ``take_commands`` did not give yet."""
         return bool(self._adopted)
@@ -92,7 +97,7 @@ class Adoption:
             search.kept = index + 1
             if origin is None:
                 return [Found(block, index, None, failed)]
-            self._adopt(Work(block, index).start(), origin)
+            self._adopt(work_at(block, index).start(), origin)
             return [Found(block, index, origin.transition)]
         if block.index == block.end:
             self._searches.pop()
@@ -113,7 +118,7 @@ class Adoption:
         if len(known) < len(origins):
             ready.push(block)
             return []
-        for start, origin in zip(Work(block, 0).starts(), known, strict=True):
+        for start, origin in zip(work_at(block, 0).starts(), known, strict=True):
             self._adopt(start, origin)
         return [Found(block, node, origin.transition) for node, origin in enumerate(known)]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+import msgspec
 from msgspec.structs import replace
 
 from swell.compute.packing import Holding
@@ -23,42 +24,26 @@ from swell.scheduler.scopes import Scope, gang_member_name
 _NO_TRIES = Tries()
 
 
-class Work:
+class Work(msgspec.Struct, eq=False):
     """One task that was started, or a whole gang (then ``gang`` is set and ``name`` is
     the control task's); ``attempt`` is the running one, or the next; ``lease`` is what it runs
-    in with others of its step, some of them before it if it ``is_behind``. ``holdings`` are what
-    the attempts that run hold of the machine, by node; those of one lease hold the same."""
+    in with others of its step, some of them before it if it ``is_behind``. ``holding`` is what
+    its running attempt holds of the machine; those of one lease hold the same, members of a
+    gang each their own."""
 
-    __slots__ = (
-        "attempt",
-        "block",
-        "fallback",
-        "gang",
-        "holdings",
-        "id",
-        "index",
-        "is_behind",
-        "is_stored",
-        "lease",
-        "memory_mb",
-        "name",
-        "tries",
-    )
-
-    def __init__(self, block: Block, index: int) -> None:
-        self.block = block
-        self.index = index
-        self.id = block.offset + index
-        self.name = str(self.id)
-        self.attempt = 0
-        self.is_stored = False
-        self.tries = _NO_TRIES
-        self.fallback: Fallback | None = None
-        self.memory_mb: int | None = None
-        self.lease: Lease | None = None
-        self.is_behind = False
-        self.holdings: Holding | Sequence[Holding] | None = None
-        self.gang: Gang | None = Gang(block.end - block.index) if block.is_gang else None
+    block: Block
+    index: int
+    id: int
+    name: str
+    gang: Gang | None = None
+    holding: Holding | None = None
+    attempt: int = 0
+    is_stored: bool = False
+    tries: Tries = _NO_TRIES
+    fallback: Fallback | None = None
+    memory_mb: int | None = None
+    lease: Lease | None = None
+    is_behind: bool = False
 
     @property
     def resources(self) -> Resources:
@@ -67,12 +52,6 @@ class Work:
         if self.fallback is not None:
             return Resources()
         return asked if self.memory_mb is None else replace(asked, memory_mb=self.memory_mb)
-
-    def holding_of(self, task: str) -> Holding:
-        """What the member ``task`` of a gang holds, or the one task itself."""
-        held = self.holdings
-        assert held is not None
-        return held if isinstance(held, Holding) else held[node_of(task)]
 
     @property
     def size(self) -> int:
@@ -95,33 +74,29 @@ class Work:
 
     def start(self) -> Start:
         """The start of a task that is no gang."""
-        block = self.block
-        parents = block.parents
+        block, tries, held = self.block, self.tries, self.holding
+        parents, missed = block.parents, None
+        if isinstance(parents, Scope):
+            missed = _missed(parents)
+            parents = parents.arrived_names()
         return Start(
             JobId(self.name, self.attempt),
             block.step.name,
-            block.parent_names() if isinstance(parents, Scope) else parents,
+            parents,
             block.scope.splits_at(self.index),
             block.rounds,
             self.attempt == 0 and not self.is_stored,
             None,
             self.fallback,
             self.memory_mb,
-            self.tries.not_counted,
-            self._missed(parents) if isinstance(parents, Scope) else None,
-            self._devices_of(0),
+            0 if tries is _NO_TRIES else tries.not_counted,
+            missed,
+            () if held is None else held.devices,
         )
-
-    @staticmethod
-    def _missed(scope: Scope) -> Missed | None:
-        guard = scope.guard
-        if guard is None or not guard.failures:
-            return None
-        return Missed(scope.split, scope.arrived_indices(), in_order(guard.failures.values()))
 
     def _member_start(self, node: int, parents: tuple[str, ...]) -> Start:
         assert self.gang is not None
-        block = self.block
+        block, holdings = self.block, self.gang.holdings
         return Start(
             job=JobId(gang_member_name(self.id, node), self.attempt),
             step=block.step.name,
@@ -133,14 +108,8 @@ class Work:
             fallback=self.fallback,
             memory_mb=self.memory_mb,
             not_counted=self.tries.not_counted,
-            devices=self._devices_of(node),
+            devices=holdings[node].devices if holdings else (),
         )
-
-    def _devices_of(self, node: int) -> tuple[str, ...]:
-        held = self.holdings
-        if held is None:
-            return ()
-        return held.devices if isinstance(held, Holding) else held[node].devices
 
     def go_on(self, known: OpenTask) -> None:
         """Be what another driver made of it."""
@@ -161,22 +130,65 @@ class Work:
 
 
 class Gang:
-    """How far the members of a gang's running attempt are.
+    """How far the members of a gang's running attempt are; ``holdings`` are theirs, by node.
 
     ``failure`` is the end of the member that failed first, ``following`` what was decided
     then. A member that ended ok
     hands on its transition only if all do.
     """
 
-    __slots__ = ("causes", "failure", "following", "left", "size", "transitions")
+    __slots__ = ("causes", "failure", "following", "holdings", "left", "size", "transitions")
 
     def __init__(self, size: int) -> None:
         self.size = size
         self.left = size
+        self.holdings: Sequence[Holding] = ()
         self.failure: AttemptFinished | None = None
         self.following: NextAttempt | None = None
         self.transitions: list[Transition | None] = [None] * size
         self.causes: list[Cause] = [Cause.CANCELLED] * size
+
+
+def work_at(block: Block, index: int) -> Work:
+    """The task at ``index`` of ``block``, or the whole of it where it is a gang."""
+    id = block.offset + index
+    if block.is_gang:
+        return Work(block, index, id, str(id), Gang(block.end - block.index))
+    return Work(block, index, id, str(id))
+
+
+def first_attempts(block: Block, holdings: Sequence[Holding]) -> Iterator[tuple[Work, Start]]:
+    """The next tasks of ``block``, which is no gang, one for each of ``holdings``.
+
+    What they have in common is looked up once: of a wide foreach this is most of the work.
+    """
+    step, scope, rounds, offset = block.step.name, block.scope, block.rounds, block.offset
+    parents, missed = block.parents, None
+    if isinstance(parents, Scope):
+        missed = _missed(parents)
+        parents = parents.arrived_names()
+    for index, holding in enumerate(holdings, block.index):
+        id = offset + index
+        name = str(id)
+        yield (
+            Work(block, index, id, name, None, holding),
+            Start(
+                JobId(name, 0),
+                step,
+                parents,
+                scope.splits_at(index),
+                rounds,
+                missed=missed,
+                devices=holding.devices,
+            ),
+        )
+
+
+def _missed(scope: Scope) -> Missed | None:
+    guard = scope.guard
+    if guard is None or not guard.failures:
+        return None
+    return Missed(scope.split, scope.arrived_indices(), in_order(guard.failures.values()))
 
 
 def node_of(name: str) -> int:

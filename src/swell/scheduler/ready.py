@@ -9,6 +9,7 @@ import msgspec
 
 from swell.model.graph import Graph, Node, NodeType
 from swell.model.job import StepPlan
+from swell.model.record import Transition
 from swell.scheduler.events import TaskKey
 from swell.scheduler.scopes import Scope
 
@@ -84,19 +85,30 @@ class Block:
 class StepState:
     """A step with its plan, its place in the order, its ready work and its counts.
 
-    ``always`` holds the targets of a step that has no choice: neither split nor switch.
+    ``always`` is where a step goes that has no choice: neither split nor switch.
     """
 
-    __slots__ = ("always", "blocks", "counts", "depth", "is_recursive", "name", "node", "plan")
+    __slots__ = (
+        "always",
+        "blocks",
+        "counts",
+        "depth",
+        "is_join",
+        "is_recursive",
+        "name",
+        "node",
+        "plan",
+    )
 
     def __init__(self, node: Node, plan: StepPlan, depth: int) -> None:
         self.name = node.name
         self.node = node
         self.plan = plan
         self.depth = depth
+        self.is_join = node.is_join
         self.is_recursive = node.type is NodeType.SWITCH and node.name in node.targets
         has_choice = node.type in (NodeType.SWITCH, NodeType.FOREACH) or not node.targets
-        self.always = None if has_choice else node.targets
+        self.always = None if has_choice else Transition(node.targets)
         self.blocks: deque[Block] = deque()
         self.counts = StepCounts()
 

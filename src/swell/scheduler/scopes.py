@@ -73,23 +73,23 @@ class Scope:
         outer = tuple([at for _, at in self.outer])
         return outer if self.is_static else (*outer, index)
 
-    def arrive(self, index: int, task: int, *, ran: bool) -> bool:
-        """Task ``task`` reached the join; True when nobody is missing any more.
+    def arrive(self, index: int, task: int, ran: bool) -> bool:
+        """Task ``task`` reached the join; ``ran``: it, or something before it, was not adopted.
 
-        ``ran`` says that it, or something before it, was not adopted.
+        False where nothing follows from it yet: others are missing, and nobody guards them.
         """
-        if self.arrivals[index]:
+        arrivals = self.arrivals
+        if arrivals[index]:
             raise InternalError(f"Two tasks reached a join at index {index} of task {self.split}.")
-        self.arrivals[index] = task
+        arrivals[index] = task
         self.missing -= 1
         self.ran = self.ran or ran
-        return self.missing == 0
+        return not self.missing or self.guard is not None
 
-    def lose(self, *, ran: bool) -> bool:
-        """A task here will never arrive; True when nobody is missing any more."""
+    def lose(self, *, ran: bool) -> None:
+        """A task here will never arrive."""
         self.missing -= 1
         self.ran = self.ran or ran
-        return self.missing == 0
 
     def arrived_indices(self) -> tuple[int, ...]:
         """Where tasks arrived, in order."""

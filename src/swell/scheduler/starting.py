@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from swell.compute.packing import Holding, Machine
 from swell.model.job import MachineNews
 from swell.model.resources import Resources
 from swell.scheduler.admission import Admission
-from swell.scheduler.attempts import Work
+from swell.scheduler.attempts import Work, first_attempts, node_of, work_at
 from swell.scheduler.events import AttemptFinished, HeldUp, Start, StartAttempts, TaskKey
 from swell.scheduler.known import OpenTask
 from swell.scheduler.leases import Leases
@@ -42,6 +42,7 @@ class Starting:
     ) -> None:
         self.running: dict[str, Work] = {}
         self.admission = Admission(ready.steps, machine)
+        self._release = self.admission.release
         self._ready = ready
         self._max_workers = max_workers
         self._open = open
@@ -52,10 +53,7 @@ class Starting:
         self._starts: dict[str, list[Start]] = {}
         self._leases = Leases()
         self._told_short = ""
-        self._of_backend = dict.fromkeys(
-            [step.plan.backend for step in ready.steps.values()],
-            0,
-        )
+        self._is_mixed = len({step.plan.backend for step in ready.steps.values()}) > 1
 
     @property
     def next_retry_at(self) -> float | None:
@@ -69,34 +67,33 @@ class Starting:
     def ended(self, work: Work, event: AttemptFinished) -> None:
         """An attempt ended: it runs no more, and what it held is free, or has passed on to the
         next of its lease."""
-        task = event.job.task
+        task, counts, gang = event.job.task, work.block.step.counts, work.gang
         del self.running[task]
-        step = work.block.step
         if event.used is not None:
             self.admission.note_used(work, event.used)
         if work.lease is not None and self._leaves_lease(work):
-            step.counts.waiting -= 1
+            counts.waiting -= 1
             return
-        self._of_backend[step.plan.backend] -= 1
-        self.admission.release(work.holding_of(task))
-        if work.gang is None:
-            step.counts.running -= 1
+        holding = work.holding if gang is None else gang.holdings[node_of(task)]
+        assert holding is not None
+        self._release(holding)
+        if gang is None:
+            counts.running -= 1
 
-    def took(self, work: Work, seconds: float) -> None:
-        """An attempt of ``work`` ended well after so many seconds."""
-        pack_s = work.block.step.plan.pack_s
-        if pack_s is not None:
-            self._leases.note(work.block.step.name, pack_s, seconds)
+    def took(self, step: StepState, seconds: float) -> None:
+        """A task of ``step``, whose tasks share processes, ended well after so many seconds."""
+        if step.plan.pack_s is not None:
+            self._leases.note(step.name, step.plan.pack_s, seconds)
 
     def returned(self, work: Work, *, starts_again: bool) -> None:
         """``work`` was leased and not begun; it is as before, but that it is stored."""
         del self.running[work.name]
         if not self._leaves_lease(work):
-            step = work.block.step
-            self._of_backend[step.plan.backend] -= 1
-            self.admission.release(work.holding_of(work.name))
-            step.counts.running -= 1
-            step.counts.waiting += 1
+            counts, holding = work.block.step.counts, work.holding
+            assert holding is not None
+            self._release(holding)
+            counts.running -= 1
+            counts.waiting += 1
         work.is_stored = True
         if starts_again:
             self._due.push(work)
@@ -124,10 +121,13 @@ class Starting:
     def take_commands(self) -> list[StartAttempts | HeldUp]:
         """The starts since the last call, those of one step together."""
         commands: list[StartAttempts | HeldUp] = []
-        if self._starts or self._gang_starts:
+        if self._gang_starts:
             commands += self._gang_starts
-            commands += [StartAttempts(name, tuple(some)) for name, some in self._starts.items()]
-            self._gang_starts, self._starts = [], {}
+            self._gang_starts = []
+        if self._starts:
+            for name, starts in self._starts.items():
+                commands.append(StartAttempts(name, tuple(starts)))
+            self._starts = {}
         if not (self._told_short or self.admission.is_paused):
             return commands
         short = self.admission.short_of_memory
@@ -146,7 +146,7 @@ class Starting:
         while self._waiting and self._waiting[0][0] <= now:
             self._due.push(heapq.heappop(self._waiting)[2])
         self.admission.begin_round()
-        if len(self._of_backend) > 1 and self._next_gang is None:
+        if self._is_mixed and self._next_gang is None:
             self._start_on_idle_backends()
         while self._next_gang is not None or self._start_in_order():
             if not self._start_next_gang():
@@ -176,22 +176,28 @@ class Starting:
                     self._next_gang = self._work(step.blocks[0], step.blocks[0].index)
                     self._ready.drop_first(step)
                     return True
-                if not self._start_from(step, free):
-                    break
+                fits = self._start_from(step, free)
                 free = self._free
-            free = self._free
+                if not fits:
+                    break
         self.admission.end_round(is_whole=free > 0)
         return False
 
     def _start_on_idle_backends(self) -> None:
+        steps = self._ready.steps.values()
+        busy = {step.plan.backend for step in steps if step.counts.running}
         for lot in self._due.lots():
             step = lot[0].block.step
-            if self._free > 0 and not self._of_backend[step.plan.backend] and not lot[0].gang:
+            if self._free > 0 and step.plan.backend not in busy and not lot[0].gang:
                 self._start_lot(lot, 1)
+                if step.counts.running:
+                    busy.add(step.plan.backend)
         for step in self._ready.in_order():
-            is_idle = not self._of_backend[step.plan.backend]
+            is_idle = step.plan.backend not in busy
             if self._free > 0 and is_idle and not step.blocks[0].is_gang:
                 self._start_from(step, 1)
+                if step.counts.running:
+                    busy.add(step.plan.backend)
 
     # --- starting ------------------------------------------------------------
 
@@ -208,9 +214,8 @@ class Starting:
             work = self._due.pop(lot)
             step.counts.waiting -= 1
             step.counts.running += 1
-            work.holdings = holding
+            work.holding = holding
             self.running[work.name] = work
-            self._of_backend[step.plan.backend] += 1
             self._starts.setdefault(step.name, []).append(work.start())
 
     def _start_from(self, step: StepState, most: int) -> bool:
@@ -221,23 +226,22 @@ class Starting:
             if leased:
                 self._lease(step, pack_s, leased[0])
             return bool(leased)
-        block = step.blocks[0]
-        first, most = block.index, min(most, block.end - block.index)
+        block, counts = step.blocks[0], step.counts
+        left = block.end - block.index
+        most = left if left < most else most
         holdings = self.admission.admit(step, None, most)
-        begun = len(holdings)
-        if not begun:
+        if not holdings:
             return False
+        begin = self._attempts_known if self._open else first_attempts
         running, starts = self.running, self._starts.setdefault(step.name, [])
-        for index, holding in enumerate(holdings, first):
-            work = self._work(block, index)
-            work.holdings = holding
+        for work, start in begin(block, holdings):
             running[work.name] = work
-            starts.append(work.start())
+            starts.append(start)
+        begun = len(holdings)
+        counts.waiting -= begun
+        counts.running += begun
         block.index += begun
-        step.counts.waiting -= begun
-        step.counts.running += begun
-        self._of_backend[step.plan.backend] += begun
-        if block.index == block.end:
+        if begun == left:
             self._ready.drop_first(step)
         return begun == most
 
@@ -259,17 +263,25 @@ class Starting:
                 self._ready.drop_first(step)
         lease = self._leases.lease(step.name, len(works))
         for work in works:
-            work.lease, work.holdings = lease, holding
+            work.lease, work.holding = lease, holding
             work.is_behind = work is not works[0]
             self.running[work.name] = work
         step.counts.waiting -= 1
         step.counts.running += 1
-        self._of_backend[step.plan.backend] += 1
         starts = tuple([work.start() for work in works])
         self._gang_starts.append(StartAttempts(step.name, starts, pack_s))
 
+    def _attempts_known(
+        self, block: Block, holdings: Sequence[Holding]
+    ) -> Iterator[tuple[Work, Start]]:
+        """The next attempts of ``block``, where another driver may have made some."""
+        for index, holding in enumerate(holdings, block.index):
+            work = self._work(block, index)
+            work.holding = holding
+            yield work, work.start()
+
     def _work(self, block: Block, index: int) -> Work:
-        work = Work(block, index)
+        work = work_at(block, index)
         if self._open and (known := self._open.get(block.key(index))) is not None:
             work.go_on(known)
         return work
@@ -278,20 +290,20 @@ class Starting:
         """Start the gang that is next, if it has its slots and its room."""
         work = self._next_gang
         assert work is not None
+        assert work.gang is not None
         if work.size > self._free and self.running:
             return False
         holdings = self.admission.admit_gang(work)
         if not holdings:
             return False
         self._next_gang = None
-        work.holdings = holdings
+        work.gang.holdings = holdings
         starts = work.starts()
         for start in starts:
             self.running[start.job.task] = work
         step = work.block.step
         step.counts.waiting -= work.size
         step.counts.running += work.size
-        self._of_backend[step.plan.backend] += work.size
         self._gang_starts.append(StartAttempts(step.name, starts))
         return True
 
@@ -313,9 +325,9 @@ class _DueWork:
             del self._lots[_lot_of(work)]
         return work
 
-    def lots(self) -> Iterator[deque[Work]]:
+    def lots(self) -> Sequence[deque[Work]]:
         """All lots, the one that came first first; the one looked at may be emptied."""
-        yield from list(self._lots.values()) if self._lots else ()
+        return list(self._lots.values()) if self._lots else ()
 
     def clear(self) -> None:
         """Forget all."""

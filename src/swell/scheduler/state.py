@@ -81,6 +81,7 @@ class RunState:
         self._limits = limits
         self._unfolding = Unfolding(graph, plans, known.done or origin, known)
         self._adoption = self._unfolding.adoption
+        self._adopts = self._adoption.knows_any
         self._starting = Starting(self._unfolding.ready, limits.max_workers, known.open, machine)
         self._running = self._starting.running
         self._now = 0.0
@@ -125,7 +126,7 @@ class RunState:
             else:
                 self._wake_at = None
         if not self._stopping and not self._left_alone:
-            if self._adoption.is_searching:
+            if self._adopts and self._adoption.is_searching:
                 self._unfolding.adopt_some()
                 self._heed_refusal()
             self._starting.start_ready(self._now)
@@ -142,7 +143,7 @@ class RunState:
 
     def _take_commands(self) -> list[Command]:
         commands: list[Command] = []
-        if self._adoption.has_commands:
+        if self._adopts and self._adoption.has_commands:
             commands += self._adoption.take_commands(self._unfolding.steps)
         if self._unfolding.opened:
             commands += self._unfolding.opened
@@ -206,7 +207,8 @@ class RunState:
         return self._adoption.is_searching or self._starting.next_retry_at is not None
 
     def _wake(self) -> list[Command]:
-        at = self._now if self._adoption.is_searching else self._starting.next_retry_at
+        is_searching = self._adopts and self._adoption.is_searching
+        at = self._now if is_searching else self._starting.next_retry_at
         if at is None or at == self._wake_at:
             return []
         self._wake_at = at
@@ -220,16 +222,20 @@ class RunState:
         if work is None or work.attempt != job.attempt:
             return  # superseded: it never decides
         self._starting.ended(work, event)
-        step = work.block.step
-        if outcome.ok and (problem := self._refusal(step, outcome.transition)):
-            outcome = Outcome(False, Cause.USER_ERROR, problem, retryable=False)
-            event = AttemptFinished(event.at, job, outcome)
+        block, transition = work.block, outcome.transition
+        step = block.step
+        if outcome.ok and (transition is None or transition != step.always):
+            problem = self._refusal(step, transition)
+            if problem:
+                outcome = Outcome(False, Cause.USER_ERROR, problem, retryable=False)
+                event = AttemptFinished(event.at, job, outcome)
         if work.gang is not None:
             self._member_finished(work, event)
         elif outcome.ok:
             step.counts.done += 1
-            self._starting.took(work, outcome.ended_at - outcome.started_at)
-            self._go_on(work.block, work.index, outcome.transition)
+            if step.plan.pack_s is not None:
+                self._starting.took(step, outcome.ended_at - outcome.started_at)
+            self._go_on(block, work.index, transition)
         else:
             self._task_failed(work, event)
 
@@ -243,11 +249,10 @@ class RunState:
         """A task ended ok; when the run is ending, only the end step's still matters."""
         if not self._stopping or block.step.name == self._graph.end:
             self._unfolding.follow(block, index, transition)
-            self._heed_refusal()
+            if self._unfolding.refused:
+                self._end_for(self._unfolding.refused)
 
     def _refusal(self, step: StepState, transition: Transition | None) -> str:
-        if transition is not None and not transition.split and transition.targets == step.always:
-            return ""
         if self._stopping or step.name == self._graph.end:
             return ""
         return refusal(step.node, transition, self._limits.max_num_splits) or self._no_room(

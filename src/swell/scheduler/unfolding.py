@@ -104,7 +104,11 @@ class Unfolding:
         elif transition.split is not None:
             self._open_split(block, index, transition, ran=ran)
         elif len(transition.targets) == 1:
-            self._go(block, index, transition.targets[0], block.scope, index, ran=ran)
+            target = self.steps[transition.targets[0]]
+            if not target.is_join:
+                self._go(block, index, target, block.scope, index, ran)
+            elif block.scope.arrive(index, block.offset + index, ran):
+                self._arrived(target, block.scope, index)
         else:
             scope = Scope(
                 block.scope,
@@ -113,16 +117,16 @@ class Unfolding:
                 num=len(transition.targets),
                 outer=block.scope.splits_at(index),
             )
-            for branch, target in enumerate(transition.targets):
-                self._go(block, index, target, scope, branch, ran=ran)
+            for branch, name in enumerate(transition.targets):
+                self._go(block, index, self.steps[name], scope, branch, ran)
 
     def _go(
-        self, block: Block, index: int, target: str, scope: Scope, place: int, *, ran: bool
+        self, block: Block, index: int, step: StepState, scope: Scope, place: int, ran: bool
     ) -> None:
         """One edge of the graph: to a join of ``scope``, or on to a task in it."""
-        step = self.steps[target]
-        if step.node.is_join:
-            self._arrive(step, scope, place, block.offset + index, ran=ran)
+        if step.is_join:
+            if scope.arrive(place, block.offset + index, ran):
+                self._arrived(step, scope, place)
             return
         parents = (_name(block, index),)
         following = Block(step, scope, 0, place, place + 1, parents)
@@ -131,11 +135,11 @@ class Unfolding:
         following.offset = self._id_at(step, scope, place, following.rounds) - place
         self._place(following, ran=ran)
 
-    def _arrive(self, join: StepState, scope: Scope, index: int, task: int, *, ran: bool) -> None:
+    def _arrived(self, join: StepState, scope: Scope, index: int) -> None:
+        """The task at ``index`` of ``scope`` reached ``join``, and something may follow."""
         parent = scope.parent
         if parent is None:
             raise InternalError(f"Step '{join.name}' joins, but no split is open there.")
-        scope.arrive(index, task, ran=ran)
         guard = scope.guard
         if guard is not None and index in guard.pending:
             self._canary_ended(scope, guard, index, passed=True)
