@@ -16,7 +16,8 @@ from swell.cli.admin import swell_app
 from swell.cli.main import script_app
 from swell.cli.progress_json import ALWAYS, EVENTS
 from swell.session.flow import FlowAtHand
-from swell.settings import SETTINGS, load_settings
+from swell.settings import load_settings
+from swell.settings_table import SETTINGS
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 MADE = "<!-- Written by `make docs`; change the command or the setting instead. -->"

@@ -11,8 +11,9 @@ import click
 
 from swell.cli.looking import Looking, looking_of
 from swell.errors import SwellError, UsageError
-from swell.settings import SANDBOX_PROFILE, SETTINGS, aws_variables, parse_settings, settings_with
+from swell.settings import SANDBOX_PROFILE, aws_variables, parse_settings, settings_with
 from swell.settings_file import file_text, settings_path, with_values, write_settings
+from swell.settings_table import SETTINGS
 
 if TYPE_CHECKING:
     from swell.session.aws_setup import AwsSetup

@@ -19,7 +19,8 @@ from swell.session.databases import shown_address
 from swell.session.place import Place
 from swell.session.reading import open_place
 from swell.session.user import default_namespace, user_name
-from swell.settings import SETTINGS, Settings
+from swell.settings import Settings
+from swell.settings_table import SETTINGS
 from swell.version import VERSION
 
 OPTIONAL_PACKAGES = (
