@@ -248,3 +248,16 @@ def test_whom_room_is_kept_for_begins_when_those_from_before_have_ended(
         room.packing.release(holding)
 
     assert room.packing.room_for(claim, 1) == 1
+
+
+def test_tasks_that_ask_for_nothing_wait_too_while_the_machine_is_kept_for_one_alone() -> None:
+    packing = Packing(MACHINE)
+    huge, small = packing.claim(Resources(memory_mb=60_000)), packing.claim(Resources())
+    (held,) = packing.take(small, 1)
+
+    packing.reserve(huge)
+    kept = packing.room_for(small, 3)
+    packing.release(held)
+    packing.take(huge, packing.room_for(huge, 3))
+
+    assert (kept, packing.held_here) == (0, 1)
