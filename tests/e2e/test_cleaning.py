@@ -375,6 +375,30 @@ def test_a_bucket_is_cleaned_below_the_prefix_of_the_own_database_alone(tmp_path
     assert json.loads(mine.swell("du", "--json"))["artifacts"] > 500_000
 
 
+def test_a_bucket_that_is_gone_does_not_keep_what_is_here_from_being_cleaned(tmp_path, s3_url):
+    place = Cleaned(tmp_path)
+    place.run_flow(1)
+    own = {key: value for key, value in os.environ.items() if key.startswith("SWELL_S3_")}
+    there = {**own, "SWELL_DATASTORE": s3_url, "SWELL_CACHE_GB": "0"}
+    place.variables |= there
+    place.run_flow(2)
+    gone = {"SWELL_S3_ENDPOINT_URL": "http://127.0.0.1:1", "SWELL_STORE_RETRIES": "0"}
+    place.variables |= gone
+    told = place.swell("gc", code=1)
+    assert "nothing answers at its endpoint" in told
+    del place.variables["SWELL_DATASTORE"]
+    told = place.swell("verify", code=1)
+    assert told.count(", where runs have kept artifacts, is left out: ") == 1
+    assert f"{s3_url}/" in told
+    assert "All of it is what was stored" in told
+    assert "could not be checked" in told
+    assert "could not be checked" not in place.swell("verify", "CleanFlow/1")
+    assert "CleanFlow" in place.swell("du")
+    assert "Removed 0 artifacts" in place.swell("gc")
+    assert "Removed run CleanFlow/1" in place.swell("rm", "CleanFlow/1", "--yes")
+    assert "Removed run CleanFlow/2" in place.swell("rm", "CleanFlow/2", "--yes")
+
+
 def test_a_blob_damaged_in_the_bucket_is_found_though_it_is_in_the_cache(tmp_path, s3_url):
     place = Cleaned(tmp_path)
     own = {key: value for key, value in os.environ.items() if key.startswith("SWELL_S3_")}

@@ -13,13 +13,14 @@ import click
 from swell.cli.looking import Looking, ago_text, looking_of, status_word
 from swell.cli.paths import find_path, typed_path
 from swell.cli.render import count_text, size_text
+from swell.cli.sites import opened_site
 from swell.cli.tables import Cell, Column, table_lines
 from swell.errors import InvalidPathspec, RunInUse, UsageError
 from swell.gc.choice import Selection, chosen, ended_at
 from swell.gc.references import blobs_of
 from swell.gc.sweep import Findings, Freed, freed_by
 from swell.model.facts import RunFact, RunStatus
-from swell.session.cleaning import DETACHED_S, Site, grace_s, open_site
+from swell.session.cleaning import DETACHED_S, Site, grace_s
 from swell.session.reading import LocalStores
 from swell.session.user import user_name
 
@@ -104,7 +105,7 @@ def _rm(ctx: click.Context, /, runs: tuple[str, ...], yes: bool, force: bool) ->
     stores = looking.open()
     ctx.call_on_close(stores.close)
     wanted = list({run.id: run for run in (_one_run(stores, text) for text in runs)}.values())
-    with open_site(stores, looking.settings) as site:
+    with opened_site(looking, stores) as site:
         left = site.cleaner.open_runs(wanted)
         for run in left:
             _refuse_open(looking, site, run, force=force)
@@ -198,7 +199,7 @@ def _gc(
     stores = looking.open()
     ctx.call_on_close(stores.close)
     selection = Selection(keep_runs, older_than, tags)
-    with open_site(stores, looking.settings) as site:
+    with opened_site(looking, stores) as site:
         cleaner = site.cleaner
         runs = stores.metastore.runs()
         open_runs = {run.id for run in cleaner.open_runs(runs)}

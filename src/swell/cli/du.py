@@ -13,6 +13,7 @@ import click
 from swell.cli.looking import Looking, ago_text, looking_of
 from swell.cli.paths import find_path, typed_path
 from swell.cli.render import count_text, size_text
+from swell.cli.sites import opened_site
 from swell.cli.tables import Cell, Column, table_lines
 from swell.client.query import no_flow
 from swell.errors import InvalidPathspec
@@ -21,7 +22,7 @@ from swell.gc.packages import packages_of
 from swell.gc.sizes import ArtifactSpace, StoreSpace, space_of_artifacts, space_of_store
 from swell.model.facts import RunFact
 from swell.model.ids import RunId
-from swell.session.cleaning import Site, open_site
+from swell.session.cleaning import Site
 from swell.session.reading import LocalStores
 
 
@@ -46,7 +47,7 @@ def _du(ctx: click.Context, /, path: str | None, as_json: bool) -> None:
     looking = looking_of(ctx)
     stores = looking.open()
     ctx.call_on_close(stores.close)
-    with open_site(stores, looking.settings) as site:
+    with opened_site(looking, stores) as site:
         runs = stores.metastore.runs()
         sizes = site.listed()
         typed = typed_path(path, None) if path is not None else None

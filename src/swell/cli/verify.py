@@ -12,10 +12,11 @@ from swell.cli.exits import EXIT_FAILED, EXIT_OK
 from swell.cli.looking import Looking, looking_of
 from swell.cli.paths import find_whole_run
 from swell.cli.render import count_text, duration_text, size_text
+from swell.cli.sites import opened_site
 from swell.gc.references import BlobId, blobs_of
 from swell.gc.verify import Checked, Fault, check_all, faults_of
 from swell.model.ids import RunId
-from swell.session.cleaning import Site, open_site
+from swell.session.cleaning import Site
 
 _EVERY_S = 0.25
 
@@ -37,14 +38,15 @@ def _verify(ctx: click.Context, /, run: str | None) -> int:
     looking = looking_of(ctx)
     stores = looking.open()
     ctx.call_on_close(stores.close)
-    with open_site(stores, looking.settings) as site:
+    with opened_site(looking, stores) as site:
         runs = [one.id for one in stores.metastore.runs()]
         if run is not None:
             runs = [find_whole_run(stores, run, None).run.id]
         blobs = blobs_of(stores.metastore, runs)
         unused = set() if run is not None else set(site.listed()) - blobs
+        unseen = {blob for blob in blobs if blob.store in site.away}
         began = time.monotonic()
-        checked = _checked(looking, site, blobs | unused)
+        checked = _checked(looking, site, (blobs | unused) - unseen)
         faults = faults_of([one for one in checked if one.wrong], stores.metastore, runs)
         here, elsewhere = _apart(site, faults)
         size = sum(one.size for one in checked)
@@ -67,6 +69,9 @@ def _verify(ctx: click.Context, /, run: str | None) -> int:
             )
             return EXIT_FAILED
         looking.say("All of it is what was stored.")
+        if unseen:
+            looking.say(f"{count_text(len(unseen), 'artifact')} could not be checked: see above.")
+            return EXIT_FAILED
         return EXIT_OK
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,6 +12,7 @@ from msgspec import structs
 
 from swell.client.whereabouts import datastore_of
 from swell.errors import MetadataError, SwellError, UsageError
+from swell.gc.choice import ended_at
 from swell.gc.leftovers import RunFolders, objects_of
 from swell.gc.references import BlobId
 from swell.gc.sweep import BLOBS, Cleaner, Ground, blob_at
@@ -41,7 +42,8 @@ _OWN = "metadata.db"
 class Site(NamedTuple):
     """What one command cleans or checks.
 
-    ``spared`` says why Blobs in the store folder cannot be cleaned; '' if they can.
+    ``spared`` says why Blobs in the store folder cannot be cleaned; '' if they can. ``away``
+    are the object stores of runs that cannot be asked, and why.
     """
 
     metastore: Metastore
@@ -50,6 +52,7 @@ class Site(NamedTuple):
     cleaner: Cleaner
     home: Ground
     spared: str
+    away: Mapping[str, SwellError]
 
     def open_storage(self, store: str | None) -> Storage:
         """The Storage that references of this name mean; nothing comes from a cache."""
@@ -88,7 +91,10 @@ class Site(NamedTuple):
 
 @contextmanager
 def open_site(stores: LocalStores, settings: Settings, clock: Clock = time.time) -> Iterator[Site]:
-    """Everything that the runs of ``stores`` left. Raises SwellError."""
+    """Everything that the runs of ``stores`` left. Raises SwellError.
+
+    An object store that only runs tell of may be gone: it is left out.
+    """
     place = stores.place
     metastore = stores.metastore
     # Read past the cache: what is checked and cleaned is the store itself.
@@ -96,8 +102,8 @@ def open_site(stores: LocalStores, settings: Settings, clock: Clock = time.time)
     with ExitStack() as opened:
         sharers, spared = _sharers(place, metastore, settings, opened)
         home = Ground(None, data.home, tuple(sharers))
-        urls = sorted(_own_urls(metastore, settings))
-        far = [Ground(url, data.open(url)) for url in urls]
+        given = datastore_url(settings, metastore.store_id)
+        far, away = _asked(data, sorted(_own_urls(metastore, given)), given)
         cleaner = Cleaner(
             metastore,
             [*([] if spared else [home]), *far],
@@ -105,11 +111,11 @@ def open_site(stores: LocalStores, settings: Settings, clock: Clock = time.time)
                 os.path.join(place.logs, place.scope),
                 os.path.join(place.root, "scratch", place.scope),
             ),
-            lambda run: goes_on(run, far, clock()),
+            lambda run: goes_on(run, far, clock()) or _may_go_on(metastore, run, away, clock()),
             grace_s=grace_s(settings),
             clock=clock,
         )
-        yield Site(metastore, place, data, cleaner, home, spared)
+        yield Site(metastore, place, data, cleaner, home, spared, away)
 
 
 def goes_on(run: RunFact, far: list[Ground], now: float) -> bool:
@@ -124,6 +130,16 @@ def goes_on(run: RunFact, far: list[Ground], now: float) -> bool:
         for entry in objects_of(ground.storage, run.id)
         if entry.key.startswith("runs/")
     )
+
+
+def _may_go_on(
+    metastore: Metastore, run: RunFact, away: Mapping[str, SwellError], now: float
+) -> bool:
+    """Whether a run that nobody ended has its news where nobody can look."""
+    if not away or run.status not in (RunStatus.RUNNING, RunStatus.DETACHED):
+        return False
+    is_away = datastore_of(metastore.attempts(run.id, PARAMETERS_STEP)) in away
+    return is_away and now - ended_at(run) < DETACHED_S
 
 
 def has_driver(run: RunFact, now: float) -> bool:
@@ -146,12 +162,31 @@ def grace_s(settings: Settings) -> float:
     )
 
 
-def _own_urls(metastore: Metastore, settings: Settings) -> set[str]:
+def _asked(
+    data: Datastores, urls: Sequence[str], given: str | None
+) -> tuple[list[Ground], dict[str, SwellError]]:
+    """The object stores that answer, and why others do not. Raises StoreError for ``given``."""
+    far: list[Ground] = []
+    away: dict[str, SwellError] = {}
+    for url in urls:
+        try:
+            ground = Ground(url, data.open(url))
+            next(iter(ground.storage.list(BLOBS)), None)
+        except SwellError as error:
+            if url == given:
+                raise
+            away[url] = error
+        else:
+            far.append(ground)
+    return far, away
+
+
+def _own_urls(metastore: Metastore, given: str | None) -> set[str]:
     """The object stores in which this database has a prefix, as far as runs or settings tell.
 
     Only what ends in the database's own id is its own.
     """
-    found = {datastore_url(settings, metastore.store_id)}
+    found = {given}
     for run in metastore.runs():
         found.add(datastore_of(metastore.attempts(run.id, PARAMETERS_STEP)))
     return {
