@@ -106,6 +106,10 @@ class TaskContext(Protocol):
         """Keep a fact that tools read beside the attempt."""
         ...
 
+    def hide(self, values: Iterable[str]) -> None:
+        """These texts are secrets: no preview of an artifact may show one."""
+        ...
+
     def add_card(self, type: str, id: str | None, html: bytes) -> None:
         """Keep a rendered card with the attempt."""
         ...

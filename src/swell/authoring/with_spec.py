@@ -19,6 +19,7 @@ from swell.errors import (
     UsageError,
 )
 
+HIDDEN = "***"
 # A new argument begins at ',word=', so that values may hold commas.
 _NEXT_ARGUMENT = re.compile(r",(?=\s*\w+\s*=)")
 
@@ -54,6 +55,38 @@ def parse_spec(text: str) -> WithSpec:
             )
         arguments[key.strip()] = _read_value(value.strip())
     return WithSpec(name.strip(), arguments)
+
+
+def without_secrets(text: str, names: DecoratorNames) -> str:
+    """A spec as it may be stored and shown: ``environment:vars=***``."""
+    name, _, rest = text.partition(":")
+    kind = names.step.get(name.strip())
+    if kind is None or not kind.secret_arguments:
+        return text
+    parts = _NEXT_ARGUMENT.split(rest)
+    keys = [part.partition("=")[0] for part in parts]
+    shown = [
+        f"{key}={HIDDEN}" if key.strip() in kind.secret_arguments else part
+        for key, part in zip(keys, parts, strict=True)
+    ]
+    return f"{name}:{','.join(shown)}" if rest else text
+
+
+def completed(kept: Iterable[str], given: Iterable[str]) -> tuple[str, ...]:
+    """What ``without_secrets`` left of specs, for use again: one that lost its values must be
+    among ``given`` and is left out here. Raises UsageError where it is not."""
+    named = {parse_spec(text).name for text in given}
+    whole = []
+    for text in kept:
+        spec = parse_spec(text)
+        if HIDDEN not in spec.arguments.values():
+            whole.append(text)
+        elif spec.name not in named:
+            raise UsageError(
+                f"The run was begun with --with {text}: such values are not kept.",
+                remedy=f"Give them again, before the command: --with '{spec.name}:…'.",
+            )
+    return tuple(whole)
 
 
 def step_decorator_named(text: str, names: DecoratorNames) -> StepDecorator | MutatorUse:

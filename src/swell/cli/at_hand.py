@@ -44,6 +44,15 @@ def settled(ctx: click.Context, withs: Sequence[str] = ()) -> SettledFlow:
     return at_hand.settle((*withs, *defaults, *top_params(ctx)["decospecs"]))
 
 
+def kept_withs(ctx: click.Context, kept: Sequence[str]) -> tuple[str, ...]:
+    """What a run was begun with, to go on with it; what is not stored of it must be given
+    again. Raises UsageError."""
+    from swell.authoring.with_spec import completed
+
+    defaults = (flow_of(ctx).settings.default_with or "").split()
+    return completed(kept, (*defaults, *top_params(ctx)["decospecs"]))
+
+
 def lint(ctx: click.Context, flow: SettledFlow) -> str | None:
     """Let pylint check the script, unless it is not there or not wanted (then None).
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from swell.cli.at_hand import flow_of, settled, top_params
+from swell.cli.at_hand import flow_of, kept_withs, settled, top_params
 from swell.cli.exits import EXIT_FAILED, EXIT_OK
 from swell.cli.looking import Looking, looking_of
 from swell.cli.paths import find_path, latest_run, typed_path
@@ -101,7 +101,8 @@ def _debug(ctx: click.Context, /, path: str, attempt: int | None, pdb: bool) -> 
         return configs_of_origin(at_hand.settings, at_hand.script, at_hand.name, number, names)
 
     flow_of(ctx, kept=of_run)
-    flow = settled(ctx, withs_of_run(at_hand.settings, at_hand.script, at_hand.name, number))
+    withs = withs_of_run(at_hand.settings, at_hand.script, at_hand.name, number)
+    flow = settled(ctx, kept_withs(ctx, withs))
     top = top_params(ctx)
     project = flow.project(top["branch"], top["production"])
     debugging = Debugging(

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from swell.cli.again import Again, command_again
-from swell.cli.at_hand import flow_of, lint, settled, top_params
+from swell.cli.at_hand import flow_of, kept_withs, lint, settled, top_params
 from swell.cli.exits import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
 from swell.cli.given import take_given
 from swell.cli.limits import parse_limits
@@ -218,7 +218,8 @@ def _attach(ctx: click.Context, /, run: str, **options: Any) -> int:
 
     at_hand = flow_of(ctx, kept=of_run)
     withs = withs_of_run(at_hand.settings, at_hand.script, at_hand.name, run)
-    flow = settled(ctx, _withs(ctx, options) or withs)
+    given = _withs(ctx, options)
+    flow = settled(ctx, given or kept_withs(ctx, withs))
     order = _replace(_order(ctx, at_hand, options), attaches_to=run)
     return _perform(ctx, flow, order, options)
 

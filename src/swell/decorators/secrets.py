@@ -56,7 +56,9 @@ class SecretsDecorator(StepDecorator):
 
     @contextmanager
     def around(self, task: TaskContext) -> Iterator[None]:
-        with variables_set(self._found(task.step)):
+        found = self._found(task.step)
+        task.hide(found.values())
+        with variables_set(found):
             yield
 
     def _found(self, step: str) -> dict[str, str]:

@@ -30,6 +30,7 @@ from swell.model.facts import (
 from swell.model.ids import PARAMETERS_STEP, JobId
 from swell.model.job import Intent, RunContext
 from swell.model.record import ArtifactRef, Outcome, Record
+from swell.model.redaction import credentials_in, previews_without
 from swell.model.resources import Resources
 from swell.model.wire import encode
 from swell.scheduler.events import OriginTask, TaskKey
@@ -189,7 +190,8 @@ class Beginning:
                 if read_only.get(name) in ("parameter", "config")
             }
             values.update(self._new_since(origin))
-        refs = {**artifacts.save(values), **given}
+        saved = previews_without(artifacts.save(values), credentials_in(os.environ))
+        refs = {**saved, **given}
         if origin is not None:
             self._warn_of_constants(origin, refs)
         return refs
@@ -292,7 +294,10 @@ class Beginning:
             DATASTORE: (DATASTORE, self._stores.data.url or self._place.blobs),
         }
         if self._flow.withs:
-            metadata[WITHS_FACT] = (WITHS_FACT, msgspec.json.encode(self._flow.withs).decode())
+            metadata[WITHS_FACT] = (
+                WITHS_FACT,
+                msgspec.json.encode(self._flow.shown_withs).decode(),
+            )
         asked = {
             step: plan.resources
             for step, plan in self._flow.plans.items()

@@ -151,6 +151,13 @@ class SettledFlow:
         """The flow's name."""
         return self.at_hand.name
 
+    @property
+    def shown_withs(self) -> tuple[str, ...]:
+        """``withs`` as they may be stored: without the values of secret arguments."""
+        from swell.authoring.with_spec import without_secrets
+
+        return tuple(without_secrets(text, decorator_names()) for text in self.withs)
+
     def settle_plans(self, plans: Mapping[str, StepPlan]) -> None:
         """Use ``plans`` from now on: more is known of where the steps run."""
         self.plans = dict(plans)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 
 from swell.authoring.flow import Flow
@@ -30,6 +30,7 @@ class AttemptContext:
         self.run = run
         self.metadata: dict[str, tuple[str, str]] = {}
         self.cards: list[tuple[str, str | None, bytes]] = []
+        self.secrets: set[str] = set()
         self.actions: list[Callable[[], None]] = []
         self.replacement: Callable[..., object] | None = None
         self.skip_keywords: Mapping[str, object] | None = None
@@ -83,6 +84,10 @@ class AttemptContext:
     def add_metadata(self, name: str, value: str, type: str | None = None) -> None:
         """Keep a fact beside the attempt."""
         self.metadata[name] = (type or name, value)
+
+    def hide(self, values: Iterable[str]) -> None:
+        """These texts are secrets: no preview of an artifact may show one."""
+        self.secrets.update(values)
 
     def add_card(self, type: str, id: str | None, html: bytes) -> None:
         """Keep a rendered card."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -29,6 +30,7 @@ from swell.model.record import (
     Transition,
     Usage,
 )
+from swell.model.redaction import credentials_in, previews_without
 from swell.model.wire import decode_record, encode
 from swell.task.causes import cause_of
 from swell.task.context import AttemptContext
@@ -298,6 +300,7 @@ class _Attempt:
             error = error or storing_error
         if error is not None and not artifacts:
             artifacts = self._storable_artifacts()
+        artifacts = previews_without(artifacts, {*context.secrets, *credentials_in(os.environ)})
         cards = self._cards(context)
         outcome = msgspec.structs.replace(
             self._outcome(context, error, transition, started_at),

@@ -14,8 +14,10 @@ from swell.authoring.user_decorator import user_step_decorator
 from swell.authoring.with_spec import (
     WithSpec,
     add_with_specs,
+    completed,
     parse_spec,
     step_decorator_named,
+    without_secrets,
 )
 from swell.decorators.catalog import decorator_names
 from swell.decorators.catch import catch
@@ -95,6 +97,16 @@ def test_the_first_of_two_specs_of_one_name_wins():
     declared = declare_for_run(Plain)
     add_with_specs(declared, ["retry:times=5", "retry:times=7"], NAMES)
     assert declared.resolve(CONFIGS).planned("start").attempts == 6
+
+
+def test_a_spec_is_stored_without_secret_values_and_they_must_be_given_again():
+    spec = 'environment:vars={"A": "x", "B": "y"}'
+    kept = [without_secrets(text, NAMES) for text in (spec, "retry:times=2", "a.b.Own:vars=1")]
+    assert kept == ["environment:vars=***", "retry:times=2", "a.b.Own:vars=1"]
+    with pytest.raises(UsageError, match="begun with --with environment:vars=") as refused:
+        completed(kept, ["retry"])
+    assert refused.value.remedy == "Give them again, before the command: --with 'environment:…'."
+    assert completed(kept, [spec]) == ("retry:times=2", "a.b.Own:vars=1")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from types import SimpleNamespace
 from typing import Any
@@ -34,6 +34,7 @@ class ScriptedTask:
         self.is_last_attempt = attempt >= attempts - 1
         self.current: dict[str, object] = {}
         self.metadata: dict[str, str] = {}
+        self.hidden: set[str] = set()
         self.caught: BaseException | None = None
         self.next_keywords: Mapping[str, object] | None = None
         self.skipped_with: Mapping[str, object] | None = None
@@ -56,6 +57,9 @@ class ScriptedTask:
 
     def mark_caught(self, error: BaseException) -> None:
         self.caught = error
+
+    def hide(self, values: Iterable[str]) -> None:
+        self.hidden.update(values)
 
     def add_metadata(self, name: str, value: str, type: str | None = None) -> None:
         self.metadata[name] = value

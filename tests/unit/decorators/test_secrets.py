@@ -93,3 +93,10 @@ def test_an_unknown_type_is_answered_with_the_known_ones():
     with pytest.raises(FlowError) as refused:
         secrets(sources=["vault.A"]).resolve({})
     assert "inline, env" in refused.value.remedy
+
+
+def test_the_task_is_told_what_to_hide(make_task, monkeypatch):
+    monkeypatch.setenv("FROM_OUTSIDE", "outer")
+    task = make_task()
+    task.run([secrets(sources=[inline(GIVEN="inner"), "env.FROM_OUTSIDE"])], lambda flow: None)
+    assert task.hidden == {"inner", "outer"}
