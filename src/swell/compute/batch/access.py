@@ -11,14 +11,15 @@ from swell.errors import ComputeError
 from swell.version import VERSION
 
 _CONNECT_S = 5
-_ANSWER_S = 30
+ANSWER_S = 20.0
 
 
 class BatchAccess(msgspec.Struct, frozen=True):
     """``region`` may be empty: then that of the profile in ``~/.aws`` holds.
 
     Where there is a ``credentials_file``, keys come from its ``profile`` and from nowhere
-    else. Endpoints are given for services other than Amazon's own.
+    else. Endpoints are given for services other than Amazon's own. A service that says
+    nothing for ``answer_s`` seconds has not answered.
     """
 
     region: str = ""
@@ -26,6 +27,7 @@ class BatchAccess(msgspec.Struct, frozen=True):
     credentials_file: str | None = None
     endpoint_url: str | None = None
     logs_endpoint_url: str | None = None
+    answer_s: float = ANSWER_S
 
     def endpoint_of(self, service: str) -> str | None:
         """The endpoint of 'batch' or 'logs'; None: Amazon's."""
@@ -52,7 +54,7 @@ def open_client(access: BatchAccess, service: str) -> Any:
     config = Config(
         retries={"total_max_attempts": 1},
         connect_timeout=_CONNECT_S,
-        read_timeout=_ANSWER_S,
+        read_timeout=access.answer_s,
         user_agent_extra=f"swell/{VERSION}",
     )
     try:

@@ -38,11 +38,14 @@ Say = Callable[[str], None]
 
 class Persistence(NamedTuple):
     """How long a call is tried again: waits double from ``first_wait_s`` to ``max_wait_s``,
-    each cut by a random part of up to a half; none begins later than ``within_s``."""
+    each cut by a random part of up to a half; none begins later than ``within_s``. A service
+    that never answered is given up before another silence would make it more than
+    ``first_answer_s``: then most likely nothing is there, and somebody waits."""
 
     first_wait_s: float = 0.5
     max_wait_s: float = 10.0
     within_s: float = 60.0
+    first_answer_s: float = 30.0
 
     def wait_before(self, retry: int, chance: float) -> float:
         """Seconds before ``retry`` (1, 2, …); ``chance`` is random, from 0 to 1."""
@@ -90,6 +93,7 @@ class BatchApi:
         self._say = say or _be_silent
         self._buckets: dict[str, TokenBucket] = {}
         self._without: set[str] = set()
+        self._has_answered: set[str] = set()
 
     # -- jobs --------------------------------------------------------------
 
@@ -267,6 +271,7 @@ class BatchApi:
             if wait := bucket.take():
                 sleep(wait)
             self.calls[operation] += 1
+            tried_at = clock()
             try:
                 answer = getattr(client, _snake(operation))(**request)
             except Exception as error:
@@ -277,7 +282,11 @@ class BatchApi:
                 if fault.is_throttle:
                     bucket.slow_down()
                 wait = self._persistence.wait_before(tries, chance())
-                is_late = clock() + wait - began > self._persistence.within_s
+                now = clock()
+                is_late = now + wait - began > self._persistence.within_s
+                if fault.is_silence and service not in self._has_answered:
+                    silent_s = now + wait + (now - tried_at) - began
+                    is_late = is_late or silent_s > self._persistence.first_answer_s
                 is_doubtful = fault.may_have_happened and not is_repeatable
                 if not fault.error.retryable or is_late or is_doubtful:
                     raise fault.error from error
@@ -285,6 +294,7 @@ class BatchApi:
                     self._say(f"{fault.error.message} Trying again in {wait:.1f} s.")
                 sleep(wait)
             else:
+                self._has_answered.add(service)
                 bucket.speed_up()
                 return answer
 

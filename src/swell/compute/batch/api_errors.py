@@ -12,12 +12,14 @@ class Fault(NamedTuple):
     """What went wrong with a call.
 
     ``is_throttle``: the service asked for fewer calls. ``may_have_happened``: the request
-    may have been obeyed although no answer came.
+    may have been obeyed although no answer came. ``is_silence``: nothing came until time ran
+    out.
     """
 
     error: ComputeError
     is_throttle: bool = False
     may_have_happened: bool = False
+    is_silence: bool = False
 
 
 class Called(NamedTuple):
@@ -116,6 +118,7 @@ _FROM_BOTOCORE: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("InvalidRegionError",), "The AWS region is not the name of one", "Mend AWS_REGION."),
 )  # fmt: skip
 _NOT_SENT = ("EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError")
+_SILENT = ("ConnectTimeoutError", "ReadTimeoutError")
 # Their own words say no more than ours.
 _PLAIN = ("EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError",
           "ConnectionClosedError")  # fmt: skip
@@ -181,7 +184,8 @@ def _unanswered(error: Exception, name: str, called: Called) -> Fault:
     what = "did not answer" if was_sent else "cannot be reached"
     detail = "." if name in _PLAIN else _detail(error)
     words = f"{_asked(called)} {what} at {where}{detail}"
-    return Fault(ComputeError(words, remedy=remedy, retryable=True), may_have_happened=was_sent)
+    error_told = ComputeError(words, remedy=remedy, retryable=True)
+    return Fault(error_told, may_have_happened=was_sent, is_silence=name in _SILENT)
 
 
 def _detail(error: Exception) -> str:

@@ -1,14 +1,17 @@
 """Calls to the API: paced, tried again, and errors in words."""
 
+import socket
+
 import pytest
 from botocore import exceptions as botocore_errors
 
-from swell.compute.batch.api import Persistence, Refusal
+from swell.compute.batch.access import BatchAccess
+from swell.compute.batch.api import BatchApi, Persistence, Refusal
 from swell.compute.batch.api_errors import AccessDenied, Called, fault_of
 from swell.compute.batch.buckets import TokenBucket
 from swell.errors import ComputeError, InternalError
 from swell.testing.fake_clock import FakeClock
-from tests.unit.compute.batch.scripted_batch import Refused, ScriptedBatch, api_of
+from tests.unit.compute.batch.scripted_batch import REGION, Refused, ScriptedBatch, api_of
 
 SUBMIT = {"jobName": "a", "jobQueue": "q", "jobDefinition": "d"}
 
@@ -119,6 +122,49 @@ def test_after_a_minute_the_error_is_raised_and_says_that_a_later_try_can_help()
         api_of(ScriptedBatch(DescribeJobs=never), clock).describe_jobs(["a"])
     assert caught.value.retryable
     assert clock.now - began <= 60
+
+
+def silent_for(clock, seconds):
+    def answer(_):
+        clock.advance(seconds)
+        raise botocore_errors.ReadTimeoutError(endpoint_url=URL)
+
+    return answer
+
+
+def test_an_endpoint_that_never_answered_is_given_up_before_a_second_long_silence():
+    clock = FakeClock()
+    batch = ScriptedBatch(DescribeJobs=silent_for(clock, 20))
+    with pytest.raises(ComputeError, match="did not answer at batch.eu-west-1.amazonaws.com"):
+        api_of(batch, clock).describe_jobs(["a"])
+    assert len(batch.requests) == 1
+
+
+def test_an_endpoint_that_fell_silent_is_waited_for_as_long_as_any_other():
+    clock, said = FakeClock(), []
+    batch = ScriptedBatch(DescribeJobs=lambda _: {"jobs": []})
+    api = api_of(batch, clock, say=said.append)
+    api.describe_jobs(["a"])
+    batch.answers["DescribeJobs"] = silent_for(clock, 20)
+    with pytest.raises(ComputeError):
+        api.describe_jobs(["a"])
+    assert len(batch.requests) == 1 + 3
+    assert "did not answer at" in said[0]
+
+
+def test_a_server_that_takes_connections_and_says_nothing_is_told_with_its_address(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        access = BatchAccess(REGION, endpoint_url=url, answer_s=0.1)
+        api = BatchApi(access, persistence=Persistence(first_answer_s=0.1))
+        with pytest.raises(ComputeError) as told:
+            api.describe_queues(["big"])
+        api.close()
+    assert told.value.message == f"AWS Batch (DescribeJobQueues) did not answer at {url}."
+    assert "SWELL_BATCH_ENDPOINT_URL" in told.value.remedy
+    assert api.calls["DescribeJobQueues"] == 1
 
 
 def test_a_submission_that_may_have_been_taken_is_not_repeated():
