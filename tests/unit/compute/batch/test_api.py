@@ -135,7 +135,7 @@ def silent_for(clock, seconds):
 def test_an_endpoint_that_never_answered_is_given_up_before_a_second_long_silence():
     clock = FakeClock()
     batch = ScriptedBatch(DescribeJobs=silent_for(clock, 20))
-    with pytest.raises(ComputeError, match="did not answer at batch.eu-west-1.amazonaws.com"):
+    with pytest.raises(ComputeError, match=r"did not answer at batch\.eu-west-1\.amazonaws\.com"):
         api_of(batch, clock).describe_jobs(["a"])
     assert len(batch.requests) == 1
 
