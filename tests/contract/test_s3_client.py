@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -83,6 +84,15 @@ def test_notes_and_content_type_are_kept(s3):
     assert s3.info("a").downloaded is False
 
 
+def test_open_files_are_put_from_their_beginning(s3, tmp_path):
+    in_memory = io.BytesIO(b"in memory")
+    in_memory.read()
+    (tmp_path / "x").write_bytes(b"in a file")
+    with open(tmp_path / "x", "rb") as file, open(tmp_path / "x", "rb", buffering=0) as raw:
+        s3.put_many([("a", in_memory), ("b", file), ("c", raw)])
+    assert [found.blob for found in s3.get_many("abc")] == [b"in memory", *[b"in a file"] * 2]
+
+
 @pytest.mark.parametrize("size", [100, LARGE])
 def test_parts_of_objects_are_read(s3, size):
     data = os.urandom(size)
@@ -131,14 +141,30 @@ def test_a_folder_is_listed_with_its_folders_or_with_all_below(s3):
     assert sorted(found.text for found in s3.get_all()) == ["a", "d/b", "d/e/c", "da"]
 
 
+def closed_file() -> io.BytesIO:
+    file = io.BytesIO()
+    file.close()
+    return file
+
+
 @pytest.mark.parametrize(
     ("use", "told"),
     [
         (lambda: S3().get("key"), "Write s3://bucket/key"),
         (lambda: S3(s3root="s3://data").get("s3://data/x"), "relative to the root"),
-        (lambda: S3(s3root="s3://data").get("../x"), "has no '.' or '..' parts"),
+        (lambda: S3(s3root="s3://data").get("../x"), "has no empty, '.' or '..' parts"),
         (lambda: S3(s3root="s3://data").put("", "x"), "names no object"),
+        (lambda: S3(s3root="s3://data").put("x//y", "x"), "has no empty, '.' or '..' parts"),
+        (lambda: S3().get("s3://data/x//y"), "has no empty, '.' or '..' parts"),
+        (lambda: S3(s3root="s3://data").put("/x", "x"), "does not begin with '/'"),
+        (lambda: S3(s3root="s3://data").put("x/", "x"), "x/ names no object"),
         (lambda: S3(s3root="s3://data").put("x", 5), "is a int"),
+        (lambda: S3(s3root="s3://data").get(5), "5 is a int, not a key"),
+        (lambda: S3(s3root="s3://data").put("x", "", metadata={"ö": "x"}), "called 'ö'"),
+        (lambda: S3(s3root="s3://data").put("x", "", metadata={"a": "ö"}), "no HTTP header"),
+        (lambda: S3(s3root="s3://data").put("x", "", metadata={"a": "b\nc"}), "no HTTP header"),
+        (lambda: S3(s3root="s3://data").put("x", "", content_type="a\nb"), "no HTTP header"),
+        (lambda: S3(s3root="s3://data").put("x", closed_file()), "cannot be read from"),
         (lambda: S3(s3root="s3://data").put_files([("x", "/no/file")]), "no file '/no/file'"),
         (lambda: S3(s3root="s3://data", bucket="x"), "Give one of them"),
         (lambda: S3(s3root="data"), "begins with s3://"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import mmap
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,6 +16,7 @@ from swell.datastore.object_store import PART_BYTES, Head, ObjectStorage, Span, 
 from swell.datastore.os_errors import store_error
 from swell.datastore.spread import spread
 from swell.errors import DataMissing, UsageError
+from swell.s3.attributes import attributes_of
 from swell.s3.objects import Content, Known, RangeInfo, S3GetObject, S3Object, S3PutObject
 from swell.s3.progress import Progress
 from swell.s3.roots import located, root_of
@@ -27,7 +29,7 @@ HELD_BYTES = 256 << 20
 AT_ONCE = 16
 TRANSFERS = 8
 
-Value = str | bytes | bytearray | memoryview
+Value = str | bytes | bytearray | memoryview | io.RawIOBase | io.BufferedIOBase
 
 
 class _Wanted(NamedTuple):
@@ -302,25 +304,27 @@ class S3:
         self, puts: Sequence[tuple[S3PutObject, memoryview]], overwrite: bool
     ) -> list[tuple[str, str]]:
         places = [located(self._root, put.key) for put, _ in puts]
-        for place in places:
-            if not place.prefix:
+        for (put, _), place in zip(puts, places, strict=True):
+            if not place.prefix or put.key.endswith("/"):
                 raise UsageError(
-                    f"{place.url} names no object.", remedy="Give a key behind the bucket."
+                    f"{put.key or place.url} names no object.",
+                    remedy="Give a key behind the bucket, without '/' at its end.",
                 )
+        attributes = [attributes_of(put) for put, _ in puts]
         with Progress("Writing", len(puts)) as progress:
             progress.expect(sum(len(data) for _, data in puts))
 
             def write(index: int) -> bool:
-                put, data = puts[index]
+                data, notes = puts[index][1], attributes[index]
                 store, key = self._store(places[index]), places[index].prefix
                 is_large = len(data) >= PART_BYTES
-                if not overwrite and (_attributes(put) or is_large):
+                if not overwrite and (notes or is_large):
                     written = store.entry(key) is None
                 else:
                     written = overwrite or store.write(key, [data])
-                if written and (overwrite or _attributes(put) or is_large):
+                if written and (overwrite or notes or is_large):
                     report = progress.moved if is_large else None
-                    store.upload(key, [data], report, _attributes(put))
+                    store.upload(key, [data], report, notes)
                 if not is_large:
                     progress.moved(len(data))
                 progress.ended()
@@ -338,6 +342,11 @@ class S3:
         ]
 
     def _wanted(self, key: str | S3GetObject | None) -> _Wanted:
+        if key is not None and not isinstance(key, str | S3GetObject):
+            raise UsageError(
+                f"{key!r} is a {type(key).__name__}, not a key.",
+                remedy="Give a text, or for a part S3GetObject(key, offset, length).",
+            )
         if key is None or isinstance(key, str):
             name = key or ""
             place = self._root if not name and self._root else located(self._root, name)
@@ -395,23 +404,30 @@ def _in_order(work: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
     return answers
 
 
-def _attributes(put: S3PutObject) -> dict[str, str] | None:
-    given = {str(key): str(value) for key, value in (put.metadata or {}).items()}
-    if put.content_type:
-        given["Content-Type"] = put.content_type
-    return given or None
-
-
 def _bytes_of(put: S3PutObject) -> memoryview:
     value = put.value
     if isinstance(value, str):
         return memoryview(value.encode())
+    if isinstance(value, io.RawIOBase | io.BufferedIOBase):
+        return _content_of(put.key, value)
     try:
         return memoryview(value).cast("B")  # type: ignore[arg-type]  # what is no buffer raises
     except TypeError as error:
         raise UsageError(
             f"What was put under '{put.key}' is a {type(value).__name__}.",
-            remedy="Give a text or bytes; put_files takes paths.",
+            remedy="Give a text, bytes or a binary file; put_files takes paths.",
+        ) from error
+
+
+def _content_of(key: str, file: io.RawIOBase | io.BufferedIOBase) -> memoryview:
+    """All that an open file has, from its beginning."""
+    try:
+        file.seek(0)
+        return memoryview(file.read() or b"")
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"The file that was put under '{key}' cannot be read from its beginning: {error}.",
+            remedy="Open it for reading in binary mode; of a stream put what read() gives.",
         ) from error
 
 

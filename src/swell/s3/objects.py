@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from io import BufferedIOBase, RawIOBase
 from typing import NamedTuple
 
 _STANDARD = frozenset(
@@ -27,10 +28,10 @@ class S3GetObject(NamedTuple):
 
 
 class S3PutObject(NamedTuple):
-    """What to put under ``key``: a text, bytes, or for ``put_files`` a ``path``."""
+    """What to put under ``key``: a text, bytes, an open file, or for ``put_files`` a ``path``."""
 
     key: str
-    value: str | bytes | bytearray | memoryview | None = None
+    value: str | bytes | bytearray | memoryview | RawIOBase | BufferedIOBase | None = None
     path: str | os.PathLike[str] | None = None
     content_type: str | None = None
     metadata: dict[str, str] | None = None

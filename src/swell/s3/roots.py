@@ -71,6 +71,7 @@ def located(root: ObjectAddress | None, key: str) -> ObjectAddress:
                 f"'{key}' is a whole URL, and this S3 has a root, {root.url}.",
                 remedy="Give keys relative to the root, or make an S3() without one.",
             )
+        _check_key(key, key.partition("://")[2].partition("/")[2].split("/"))
         return parse_address(key)
     if root is None:
         raise UsageError(
@@ -78,9 +79,14 @@ def located(root: ObjectAddress | None, key: str) -> ObjectAddress:
             remedy="Write s3://bucket/key, or give S3 an s3root or a run.",
         )
     parts = key.split("/")
-    if key.startswith("/") or any(part in (".", "..") for part in parts):
+    _check_key(key, parts)
+    return root.under(*parts)
+
+
+def _check_key(key: str, parts: list[str]) -> None:
+    # The engine would leave empty parts out, and one object would take another's place.
+    if any(part in (".", "..") for part in parts) or "" in parts[:-1]:
         raise UsageError(
-            f"'{key}' is not a key below {root.url}.",
-            remedy="A key does not begin with '/' and has no '.' or '..' parts.",
+            f"'{key}' cannot be a key here.",
+            remedy="A key does not begin with '/' and has no empty, '.' or '..' parts.",
         )
-    return root.under(*(part for part in parts if part))
