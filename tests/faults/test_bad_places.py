@@ -86,6 +86,7 @@ def test_tries_again_are_shown_and_bounded(place: Place) -> None:
         ("SWELL_DATASTORE", "s3//bucket", "begins with s3://"),
         ("SWELL_DATASTORE", "s3://", "bucket"),
         ("SWELL_DATASTORE", "S3:bucket/x", "begins with s3://"),
+        ("SWELL_DATASTORE", "s3://bucket/x?region=eu-west-1", "SWELL_S3_REGION"),
         ("SWELL_METADATA", "postgres//u@h/d", "postgresql://user@host/database"),
         ("SWELL_METADATA", "sqlite:///x.db", "postgresql://user@host/database"),
         ("SWELL_STORE_RETRIES", "often", "SWELL_STORE_RETRIES"),

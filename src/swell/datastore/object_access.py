@@ -11,6 +11,7 @@ import msgspec
 from swell.datastore.aws_profile import Profile, credentials_from, read_profile
 from swell.datastore.object_address import ObjectAddress
 from swell.datastore.object_engine import engine
+from swell.datastore.object_errors import ACCESS_REMEDIES
 from swell.datastore.patience import Patience
 from swell.errors import StoreError, UsageError
 from swell.settings import AwsVariables, Settings, aws_variables
@@ -109,7 +110,9 @@ def open_bucket(
     except (obstore.exceptions.BaseError, ValueError) as error:
         raise StoreError(
             f"{address.url} cannot be opened: {str(error).splitlines()[0]}",
-            remedy="Look at the settings of the object store and at its credentials.",
+            remedy=ACCESS_REMEDIES.get(
+                address.scheme, "Look at the settings of the object store and at its credentials."
+            ),
         ) from error
 
 

@@ -21,7 +21,16 @@ _KEYS = "Look at AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or at the profile 
 _RENEW = "Get new credentials ('aws sso login', or a new session token) and try again."
 _REGION = "Set SWELL_S3_REGION or AWS_REGION to the bucket's own region."
 _ENDPOINT = "Look at SWELL_S3_ENDPOINT_URL (or AWS_ENDPOINT_URL), and at the network."
+ACCESS_REMEDIES = {
+    "gs": "Look at GOOGLE_APPLICATION_CREDENTIALS or GOOGLE_SERVICE_ACCOUNT, the path of a key "
+    "file, and at the network.",
+    "az": "Look at AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY (or the variables of "
+    "another credential), and at the network.",
+}
+"""What to do where Amazon's variables mean nothing, by scheme."""
 _BUCKET = "Create it, or mend its name where it is given: --datastore, SWELL_DATASTORE, S3(…)."
+_NO_KEYS = "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE."
+_OF_AMAZON = frozenset({_KEYS, _NO_KEYS, _RENEW, _REGION, _ENDPOINT})
 _BUSY = "The service is overloaded or in trouble: try again later."
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
@@ -56,10 +65,7 @@ _FULL = {"QuotaExceeded", "XMinioStorageFull"}
 
 # Parts of texts of the Rust crates object_store and reqwest, most telling first.
 _BY_TEXT = (
-    ("169.254.", _Word(
-        "no credentials were found",
-        "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE.",
-    )),
+    ("169.254.", _Word("no credentials were found", _NO_KEYS)),
     ("normally indicates an incorrectly configured region",
      _Word("the bucket is in another region", _REGION)),
     ("builder error", _Word("its endpoint is not a URL that can be asked", _ENDPOINT)),
@@ -95,7 +101,10 @@ def object_error(error: BaseException, doing: str, url: str, key: str) -> StoreE
         first = text.splitlines()[0] if text else type(error).__name__
         word = _Word(f"{code or type(error).__name__}: {first}"[:300], _ENDPOINT)
     kind = StoreFull if code in _FULL else StoreError
-    mapped = kind(f"{doing.capitalize()} {what} failed: {word.cause}.", remedy=word.remedy)
+    remedy = word.remedy
+    if word.remedy in _OF_AMAZON:
+        remedy = ACCESS_REMEDIES.get(url.partition("://")[0], remedy)
+    mapped = kind(f"{doing.capitalize()} {what} failed: {word.cause}.", remedy=remedy)
     mapped.retryable = word.retryable
     return mapped
 

@@ -42,6 +42,12 @@ def datastore_url(settings: Settings, store_id: str) -> str | None:
             f"The datastore '{text}' needs a bucket.",
             remedy=f"Set SWELL_DATASTORE, or --datastore, to a URL like {text}://my-bucket/swell.",
         )
+    if "?" in text or "#" in text:
+        raise UsageError(
+            f"The datastore '{text}' has '?' or '#' in it, which would be part of all keys.",
+            remedy="Leave that away: an endpoint goes into SWELL_S3_ENDPOINT_URL, a region into "
+            "SWELL_S3_REGION.",
+        )
     return parse_address(text).under(store_id).url
 
 

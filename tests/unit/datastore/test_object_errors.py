@@ -96,6 +96,18 @@ def test_the_silence_of_a_machine_that_has_no_role_means_no_credentials():
     assert not error.retryable
 
 
+@pytest.mark.parametrize(
+    ("url", "variable"), [("gs://data", "GOOGLE_APPLICATION_CREDENTIALS"), ("az://data", "AZURE_")]
+)
+def test_the_remedy_names_variables_of_the_service_at_hand(url, variable):
+    text = NO_ANSWER.format(detail="kind: Connect, source: TimedOut")
+    error = object_error(
+        Exception(text.replace("127.0.0.1:1", "169.254.169.254")), "reading", url, "a"
+    )
+    assert variable in error.remedy
+    assert "AWS_" not in error.remedy
+
+
 def test_a_redirect_without_a_place_means_another_region():
     error = told(
         "Generic S3 error: Received redirect without LOCATION, this normally indicates an "
