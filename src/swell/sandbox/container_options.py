@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -39,12 +40,24 @@ def memory_options(memory_mib: int) -> list[str]:
     return [f"--memory={memory_mib}m", f"--memory-swap={memory_mib}m"]
 
 
+def cpu_options(engine: Engine, vcpus: float, limit: float | None) -> list[str]:
+    """Its share among containers that all want to work; and its limit, below what is here."""
+    if not engine.limits_cpu:
+        return []
+    options = [f"--cpu-shares={max(2, round(vcpus * 1024))}"]
+    # Engines refuse more than there is, which is a limit anyway.
+    if limit is not None and limit < (os.cpu_count() or 1):
+        options.append(f"--cpus={limit:g}")
+    return options
+
+
 def job_options(
     engine: Engine, spec: JobSpec, variables: Mapping[str, str], host: Path, visible: Sequence[Path]
 ) -> list[str]:
     """What ``spec`` asks for. Folders of the instance are in ``host``."""
     options = [f"--env={name}={value}" for name, value in variables.items()]
     options += memory_options(spec.memory_mib)
+    options += cpu_options(engine, spec.vcpus, spec.cpu_limit)
     for mount in spec.mounts:
         how = ":ro" if mount.read_only else ""
         options.append(f"--volume={host}/{mount.source.strip('/')}:{mount.target}{how}")

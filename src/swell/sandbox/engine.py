@@ -22,13 +22,15 @@ class Engine(msgspec.Struct, frozen=True):
     """One that works here.
 
     ``command``: its program and what stands before a subcommand. ``has_init``: whether it has
-    a small first process to put before a job's own.
+    a small first process to put before a job's own. ``limits_cpu``: whether it can share out
+    processors, which not every account may.
     """
 
     name: str
     command: tuple[str, ...]
     version: str = ""
     has_init: bool = True
+    limits_cpu: bool = True
 
 
 class Said(NamedTuple):

@@ -16,7 +16,7 @@ import msgspec
 
 from swell.errors import ComputeError
 from swell.sandbox.container_files import ContainerFiles
-from swell.sandbox.container_options import common_options, memory_options
+from swell.sandbox.container_options import common_options, cpu_options, memory_options
 from swell.sandbox.engine import (
     DOCKER,
     PODMAN,
@@ -113,8 +113,10 @@ def working(name: str, folder: Path, run: RunCommand, find: Callable[[str], str 
     for runtime in runtimes:
         quiet = ("--log-level=error",) if kind == PODMAN else ()
         engine = Engine(kind, (program, *quiet, *runtime), number)
-        for has_init in (True, False):
-            engine = msgspec.structs.replace(engine, has_init=has_init)
+        for limits_cpu, has_init in ((True, True), (True, False), (False, True), (False, False)):
+            if not limits_cpu and "cpu" not in str(why):
+                break  # that is not what it lacks
+            engine = msgspec.structs.replace(engine, has_init=has_init, limits_cpu=limits_cpu)
             try:
                 _try(engine, folder, run)
             except Useless as found:
@@ -141,6 +143,7 @@ def _try(engine: Engine, folder: Path, run: RunCommand) -> None:
             options = [
                 *common_options(engine, name, label),
                 *memory_options(_MIB),
+                *cpu_options(engine, 1, 0.5),
                 *(["--init"] if engine.has_init else []),
                 f"--volume={place / 'secret'}:{place / 'secret'}:ro",
             ]

@@ -54,6 +54,9 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True):
     vcpus: float
     memory_mib: int
     gpus: int = 0
+    cpu_limit: float | None = None
+    """Processors it may use at most, as on Fargate; None: its vCPUs are its share of those of
+    the instance, and it may use what others leave."""
     host_name: str = ""
     """The instance the job was placed on, such as ``i-0123456789abcdef0``."""
     log_group: str = "/aws/batch/job"

@@ -319,6 +319,25 @@ def test_fargate_runs_as_many_tasks_as_their_vcpus_allow_and_has_no_instances() 
         batch.submit(queue="fq")
 
 
+def test_fargate_s_vcpus_are_a_limit_and_those_of_an_instance_a_share() -> None:
+    batch = Rehearsal()
+    fargate(batch)
+    batch.define("f", platformCapabilities=["FARGATE"], containerProperties=fargate_properties())
+    batch.submit(queue="fq", jobDefinition="f")
+    batch.submit()
+    batch.advance(200)
+    assert {spec.cpu_limit for spec in batch.started} == {None, batch.started[0].vcpus}
+
+
+def test_gpus_that_no_instance_here_could_really_have_are_refused_where_one_would_be_found() -> (
+    None
+):
+    batch = Rehearsal(types=("p3.2xlarge",))
+    with pytest.raises(Refused, match="A job with 1 GPU is not in the sandbox"):
+        batch.submit(**sized(1, 1000, gpus=1))
+    batch.submit(**sized(1, 1000))
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -344,6 +363,7 @@ def test_what_fargate_cannot_do_is_refused_when_it_is_registered(wrong: dict[str
         {"resourceRequirements": [{"type": "VCPU", "value": "2.0"}, *needs()[1:]]},
         {"environment": [{"name": "AWS_BATCH_MINE", "value": "1"}]},
         {"networkConfiguration": {"assignPublicIp": "ENABLED"}},
+        {"privileged": True},
         {"mountPoints": [{"sourceVolume": "v", "containerPath": "/d"}]},
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,25 @@ def options(**more: Any) -> list[str]:
 
 
 def test_memory_is_limited_and_swap_is_no_way_around_it():
-    assert options() == ["--memory=512m", "--memory-swap=512m"]
+    assert options()[:2] == ["--memory=512m", "--memory-swap=512m"]
+
+
+def test_vcpus_are_a_share_of_an_instance_and_a_limit_on_fargate(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    assert options(vcpus=2)[2:] == ["--cpu-shares=2048"]
+    assert options(vcpus=0.5, cpu_limit=0.5)[2:] == ["--cpu-shares=512", "--cpus=0.5"]
+
+
+def test_what_an_engine_would_refuse_is_not_asked_of_it(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    assert options(vcpus=4, cpu_limit=4)[2:] == ["--cpu-shares=4096"]
+    rootless = Engine("podman", ("podman",), limits_cpu=False)
+    assert not [one for one in job_options(rootless, spec(), {}, HOST, ()) if "cpu" in one]
 
 
 def test_folders_of_the_instance_are_those_of_the_sandbox_never_of_this_machine():
     mounts = (Mount("/var/data", "/data"), Mount("/etc", "/conf", read_only=True))
-    assert options(mounts=mounts)[2:] == [
+    assert options(mounts=mounts)[3:] == [
         "--volume=/sandbox/host/var/data:/data", "--volume=/sandbox/host/etc:/conf:ro"
     ]  # fmt: skip
 
@@ -37,7 +51,7 @@ def test_what_else_a_job_may_ask_for():
     more = options(
         tmpfs=(Tmpfs("/fast", 64),), shared_memory_mib=128, user="1000", has_init=True
     )  # fmt: skip
-    assert more[2:] == ["--tmpfs=/fast:size=64m", "--shm-size=128m", "--user=1000", "--init"]
+    assert more[3:] == ["--tmpfs=/fast:size=64m", "--shm-size=128m", "--user=1000", "--init"]
 
 
 def test_variables_and_files_that_all_see():

@@ -110,6 +110,17 @@ def test_an_engine_without_an_init_is_taken_as_it_is(tmp_path):
     assert not engine.has_init
 
 
+def test_an_engine_that_may_not_share_out_processors_is_taken_as_it_is(tmp_path):
+    def podman(made: list[str]) -> str | Said:
+        if any(word.startswith("--cpu") for word in made):
+            return Said(126, "", "Error: the requested cgroup controller `cpu` is not available")
+        return LIMIT
+
+    engine = Machine(podman=podman).choose("podman", tmp_path).engine
+    assert engine is not None
+    assert (engine.limits_cpu, engine.has_init) == (False, True)
+
+
 def test_podman_is_tried_with_runc_where_its_usual_runtime_cannot(tmp_path):
     def podman(made: list[str]) -> str | Said:
         return LIMIT if "runc" in made else Said(126, "", "Error: crun: cgroups")

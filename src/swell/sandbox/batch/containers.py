@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from swell.sandbox.batch.entities import Container, Document
 from swell.sandbox.batch.instances import Need, fargate_vcpus, is_fargate_size
-from swell.sandbox.batch.refusal import Refused
+from swell.sandbox.batch.refusal import Refused, not_in_the_sandbox
 
 LONGEST_OVERRIDES = 8_192
 """Characters, of all overrides of a container together (a limit of ECS)."""
@@ -42,6 +42,9 @@ def check_properties(properties: Document, platform: str) -> None:
         for name in _FARGATE_ONLY:
             if properties.get(name):
                 raise Refused(f"containerProperties.{name} is applicable for Fargate only.")
+        if properties.get("privileged"):
+            # Such a container may do to this machine what root may.
+            raise not_in_the_sandbox("containerProperties.privileged")
     linux = properties.get("linuxParameters") or {}
     if not 0 <= linux.get("swappiness", 60) <= 100:
         raise Refused("linuxParameters.swappiness must be between 0 and 100.")

@@ -23,6 +23,7 @@ def spec_of(job: Job, attempt: Attempt, settings: BatchSettings) -> JobSpec:
         vcpus=need.vcpus,
         memory_mib=need.memory_mib,
         gpus=need.gpus,
+        cpu_limit=need.vcpus if job.environment and job.environment.is_fargate else None,
         host_name=job.host.id if job.host else "",
         log_group=log.get("awslogs-group", settings.log_group),
         log_stream=attempt.log_stream,

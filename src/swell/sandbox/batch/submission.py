@@ -63,6 +63,7 @@ def work_of(request: Document, queue: Queue, shelf: Shelf) -> Work:
         shown["nodeProperties"] = {**definition["nodeProperties"], "numNodes": len(found)}
     else:
         found, doomed = _single(request, definition, parameters, platform)
+    _check_gpus(found, queue)
     if propagates and len({**definition["tags"], **tags}) > MOST_TAGS:
         doomed = f"More than {MOST_TAGS} tags on the job and its definition together."
     return Work(
@@ -80,6 +81,15 @@ def work_of(request: Document, queue: Queue, shelf: Shelf) -> Work:
         shown=shown,
         doomed=doomed,
     )
+
+
+def _check_gpus(found: tuple[Container, ...], queue: Queue) -> None:
+    """Where the queue has no instance with GPUs the job waits, as it would on AWS; where it has
+    one the job would begin, and find none."""
+    gpus = max(container.need.gpus for container in found)
+    has_some = any(kind.gpus for environment in queue.order for kind in environment.types)
+    if gpus and has_some:
+        raise not_in_the_sandbox(f"A job with {gpus} GPU{'s' if gpus > 1 else ''}")
 
 
 def _platform(definition: Document, queue: Queue) -> str:
