@@ -9,24 +9,24 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
-from swell.compute.output import OutputSink, TaskOutput
+from swell.compute.output import OutputSink
 from swell.compute.remote.contact import Contact
 from swell.compute.remote.flights import Flight, Flights, Member
 from swell.compute.remote.gathering import Gathering
 from swell.compute.remote.last_lines import LastLines
 from swell.compute.remote.lease import Lease
-from swell.compute.remote.pace import Pace
+from swell.compute.remote.listening import Listening
+from swell.compute.remote.pace import Paces
 from swell.compute.remote.postbox import Postbox
-from swell.compute.remote.results import engine_cause, went_well, with_facts
 from swell.compute.remote.submitting import Preparation, Submitter
 from swell.errors import SwellError
 from swell.model.cause import Cause, Evidence
 from swell.model.ids import JobId
 from swell.model.job import Intent, JobState, JobUpdate, Launch, StepPlan
-from swell.model.remote import Ended, News, RunKeys, parse_end, parse_log
+from swell.model.remote import RunKeys
 from swell.seams.backend import Report
 from swell.seams.clock import Clock
-from swell.seams.queue import JobQueue, MemberUpdate
+from swell.seams.queue import JobQueue
 from swell.seams.storage import Storage
 
 SLOW_START_S = 30.0
@@ -94,7 +94,6 @@ class RemoteBackend:
         self._is_left = False
         self._contact = Contact(settings.patience_s)
         self._plans = plans
-        self._sink = sink
         self._say = say
         self._clock = clock
         self._report: Report = lambda updates: None
@@ -102,15 +101,21 @@ class RemoteBackend:
         self._flights = Flights()
         self._submitter = Submitter(jobs, storage, keys, preparation, clock)
         self._postbox = Postbox(storage, keys)
-        self._last_lines = LastLines(jobs, storage, sink, self._tell)
         self._lease = Lease(storage, keys, settings.lease_s)
-        self._store_pace = Pace(settings.poll_s, 10 * settings.poll_s)
-        self._engine_pace = Pace(min(5.0, 5 * settings.poll_s), 30.0, growth=1.5)
-        self._word_grace_s = settings.word_grace_s
+        self._paces = Paces(settings.poll_s)
+        self._listening = Listening(
+            self._flights,
+            self._paces,
+            postbox=self._postbox,
+            jobs=jobs,
+            last_lines=LastLines(jobs, storage, sink, self._tell),
+            sink=sink,
+            report=lambda updates: self._report(updates),
+            word_grace_s=settings.word_grace_s,
+        )
         self._ask_at = 0.0
         self._told: set[str] = set()
         self._adopted: dict[JobId, Intent] = {}
-        self._sweep = False
         self._leased = False
         self._close: _Close | None = None
         self._inbox: queue.SimpleQueue[_Submit | _Cancel | _Adopt | _Close] = queue.SimpleQueue()
@@ -195,9 +200,10 @@ class RemoteBackend:
             self._submit(launches)
         if not self._flights:
             return
-        if now >= self._store_pace.next_at and not self._tried("store", self._hear, now):
+        paces, listening = self._paces, self._listening
+        if now >= paces.store.next_at and not self._tried("store", listening.hear, now):
             return
-        if now >= self._engine_pace.next_at and not self._tried("engine", self._look, now):
+        if now >= paces.engine.next_at and not self._tried("engine", listening.look, now):
             return
         if now >= self._ask_at:
             self._tried("engine", self._ask_why, now)
@@ -210,8 +216,7 @@ class RemoteBackend:
             if not error.retryable:
                 raise
             self._tell(str(error))
-            self._store_pace.looked(now, found=False)
-            self._engine_pace.looked(now, found=False)
+            self._paces.failed(now)
             why = self._contact.failed(who, error, self._clock())
             if why is not None and self._close is None:
                 self._is_left = True
@@ -234,7 +239,7 @@ class RemoteBackend:
             return 3600.0
         times = [due] if (due := self._gathering.next_due()) is not None else []
         if self._flights:
-            times += [self._store_pace.next_at, self._engine_pace.next_at, self._ask_at]
+            times += [self._paces.store.next_at, self._paces.engine.next_at, self._ask_at]
         return min(3600.0, max(0.0, min(times) - self._clock())) if times else 3600.0
 
     def _take(self, message: _Submit | _Cancel | _Adopt | _Close) -> None:
@@ -274,9 +279,9 @@ class RemoteBackend:
         now = self._clock()
         if not self._flights.in_flight().get(flight.submission.plan.step):
             # Of what joins others nothing is to be learned that they do not show.
-            self._engine_pace.hurry(now)
+            self._paces.engine.hurry(now)
         self._flights.add(flight)
-        self._store_pace.hurry(now)
+        self._paces.store.hurry(now)
         self._ask_at = max(self._ask_at, now + SLOW_START_S)
 
     def _watch_again(self, launches: Sequence[Launch]) -> None:
@@ -304,131 +309,9 @@ class RemoteBackend:
             self._report_ends(jobs, Evidence(host_lost=True, reason=reason))
             return
         self._watch(flight)
-        self._sweep = True
-
-    # --- hearing of attempts -----------------------------------------------------------
-
-    def _hear(self, now: float) -> None:
-        """Read what attempts told."""
-        everything, self._sweep = self._sweep, False
-        fresh = []
-        for news in self._postbox.look(everything=everything):
-            flight = self._flights.named(news.name)
-            if flight is not None and flight.is_new(news):
-                fresh.append(news)
-        # The times in keys are those of the writing machine, to a second.
-        fresh.sort(key=lambda news: news.kind == "end")
-        bodies = iter(self._postbox.read([one for one in fresh if one.kind != "began"]))
-        updates: list[JobUpdate] = []
-        for news in fresh:
-            flight = self._flights.named(news.name)
-            body = next(bodies) if news.kind != "began" else b""
-            if flight is None or not flight.is_new(news):
-                continue
-            member = Member(flight, news.member)
-            if news.kind == "began":
-                updates += self._began(member, news.at_ms / 1000)
-            elif news.kind == "end":
-                updates += self._take_end(member, news.attempt, parse_end(body), now)
-            elif flight.is_next(news):
-                self._take_output(member, news, body)
-            else:
-                self._sweep = True
-        if updates:
-            self._report(updates)
-        self._store_pace.looked(now, found=bool(fresh))
-        self._give_up_waiting(now)
-
-    def _began(self, member: Member, at: float) -> list[JobUpdate]:
-        if member.place in member.flight.begun:
-            return []
-        member.flight.begun.add(member.place)
-        return [JobUpdate(member.launch.job, JobState.RUNNING, at, note=member.flight.engine_id)]
-
-    def _take_output(self, member: Member, news: News, body: bytes) -> None:
-        member.flight.take_log(news)
-        for frame in parse_log(body):
-            self._sink(TaskOutput(member.launch, None, frame.stream, frame.data, frame.at))
-
-    def _take_end(self, member: Member, attempt: int, ended: Ended, now: float) -> list[JobUpdate]:
-        note = ended.note
-        if note.ended_by == "claimed":
-            return []
-        if not member.flight.has_told_all(member.place, attempt, note.log_segments):
-            self._sweep = True
-            self._store_pace.hurry(now)
-            return []
-        is_cancelled = member.place in member.flight.cancelled
-        if note.ended_by == "stop" and not is_cancelled and not went_well(ended.result):
-            # Only the engine knows why it stopped the attempt: its word follows. What the flow
-            # made of SIGTERM, an exception maybe, would look like a failure of its own.
-            member.flight.stopped.add(member.place)
-            self._engine_pace.hurry(now)
-            return []
-        evidence = note.evidence()
-        if ended.result is None and is_cancelled:
-            evidence = msgspec.structs.replace(evidence, ended_by="cancel")
-        updates = self._began(member, note.started_at or now)
-        updates.append(
-            JobUpdate(
-                member.launch.job,
-                JobState.EXITED,
-                note.ended_at or now,
-                result=with_facts(ended),
-                evidence=evidence,
-                usage=note.usage(),
-            )
-        )
-        self._flights.end(member)
-        return updates
+        self._listening.hear_all()
 
     # --- asking the engine ---------------------------------------------------------------
-
-    def _look(self, now: float) -> None:
-        """Ask the engine about all submissions; what ended there without a word is waited for."""
-        watched = [flight.watched() for flight in self._flights]
-        found = self._jobs.look(watched)
-        for update in found:
-            flight = self._flights.of_engine(update.engine_id)
-            if flight is None or update.index not in flight.unfinished:
-                continue
-            member = Member(flight, update.index)
-            if update.state is JobState.RUNNING:
-                self._report(self._began(member, update.at))
-            elif update.state in (JobState.EXITED, JobState.LOST):
-                flight.ends_without_word.setdefault(
-                    update.index, msgspec.structs.replace(update, at=now)
-                )
-                self._sweep = True
-                self._store_pace.hurry(now)
-        self._engine_pace.looked(now, found=bool(found))
-
-    def _give_up_waiting(self, now: float) -> None:
-        """Report ends that the engine told and no attempt confirmed in time."""
-        given_up = {
-            Member(flight, index): told
-            for flight in self._flights
-            for index, told in flight.ends_without_word.items()
-            if now - told.at >= self._word_grace_s
-            or (index not in flight.begun and index in flight.cancelled)
-            # What was killed from outside had its time to speak, and the store was looked
-            # at after the engine said that it has ended.
-            or engine_cause(told) in (Cause.CANCELLED, Cause.DRIVER_LOST)
-            # A machine that is gone says nothing more.
-            or (told.evidence is not None and told.evidence.host_lost)
-        }
-        if given_up:
-            self._last_lines.bring(given_up)
-        for member, told in given_up.items():
-            self._report_unconfirmed(member, told)
-
-    def _report_unconfirmed(self, member: Member, told: MemberUpdate) -> None:
-        evidence = told.evidence or Evidence()
-        if member.place in member.flight.cancelled:
-            evidence = msgspec.structs.replace(evidence, ended_by="cancel")
-        job = member.launch.job
-        self._flights.end(member)
-        self._report([JobUpdate(job, told.state, told.at, evidence=evidence, note=told.note)])
 
     def _ask_why(self, now: float) -> None:
         self._ask_at = now + _ASK_AGAIN_S
@@ -468,9 +351,7 @@ class RemoteBackend:
                 self._jobs.cancel_members(single, why)
         except SwellError as error:
             self._tell(f"Jobs could not be ended yet: {error}")
-        now = self._clock()
-        self._engine_pace.hurry(now)
-        self._store_pace.hurry(now)
+        self._paces.hurry(self._clock())
 
     def _finish(self, how: _Close) -> None:
         """End what is left, or leave it alone."""
@@ -484,7 +365,7 @@ class RemoteBackend:
         self._cancel_now(self._flights.jobs(), "its driver ends")
         deadline = self._clock() + _CLOSE_S
         while self._flights and self._clock() < deadline:
-            self._engine_pace.hurry(self._clock())
+            self._paces.engine.hurry(self._clock())
             self._take_messages()
             self._turn()
         self._lose_all("It was asked to end, and the engine does not say that it has.")

@@ -23,3 +23,21 @@ class Pace:
         """Something is about to happen: look after the shortest wait again."""
         self._wait_s = self._shortest_s
         self.next_at = min(self.next_at, now + self._shortest_s)
+
+
+class Paces:
+    """How often the store is looked at, and the engine asked; ``poll_s`` is the shortest wait."""
+
+    def __init__(self, poll_s: float) -> None:
+        self.store = Pace(poll_s, 10 * poll_s)
+        self.engine = Pace(min(5.0, 5 * poll_s), 30.0, growth=1.5)
+
+    def hurry(self, now: float) -> None:
+        """Something is about to happen."""
+        self.engine.hurry(now)
+        self.store.hurry(now)
+
+    def failed(self, now: float) -> None:
+        """One of them did not answer."""
+        self.store.looked(now, found=False)
+        self.engine.looked(now, found=False)
