@@ -26,6 +26,7 @@ from swell.sandbox.runners import (
     NotStarted,
     OnEnd,
     Surroundings,
+    never_began,
     tell,
 )
 
@@ -100,7 +101,7 @@ class ContainerRunner:
             if not is_late:
                 self._attempts[AttemptKey(spec.job_id, spec.attempt)] = attempt
         if is_late:
-            tell(on_end, _never(STOPPING))
+            tell(on_end, never_began(STOPPING))
             return
         # It does nothing but wait for the engine's commands, one after the other. There are as
         # many as fit on the sandbox's instances, each beside a process of the engine's own.
@@ -176,9 +177,9 @@ class ContainerRunner:
         try:
             end = self._made_and_run(attempt)
         except NotStarted as why:
-            end = _never(str(why))
+            end = never_began(str(why))
         except Exception as error:  # whatever it is: nobody must wait for this attempt for ever
-            end = _never(f"{CANNOT_START}{error}")
+            end = never_began(f"{CANNOT_START}{error}")
         attempt.gone.set()
         self._litter.put(attempt)
         tell(attempt.on_end, end)
@@ -300,7 +301,3 @@ class ContainerRunner:
             self._commands.remove([attempt.name for attempt in attempts])
             for attempt in attempts:
                 shutil.rmtree(attempt.folder, ignore_errors=True)
-
-
-def _never(reason: str) -> JobEnd:
-    return JobEnd(exit_code=None, reason=reason, stopped_at=time.time())

@@ -27,6 +27,7 @@ from swell.sandbox.runners import (
     NotStarted,
     OnEnd,
     Surroundings,
+    never_began,
     tell,
 )
 
@@ -113,7 +114,7 @@ class ProcessRunner:
     def start(self, spec: JobSpec, on_end: OnEnd) -> None:
         """Begin the attempt, soon."""
         if not self._ask(lambda: self._start(spec, on_end)):
-            tell(on_end, JobEnd(exit_code=None, reason=STOPPING, stopped_at=time.time()))
+            tell(on_end, never_began(STOPPING))
 
     def stop(self, job_id: str, attempt: int, grace_s: float) -> None:
         """SIGTERM to its first process, as engines do; SIGKILL to all after ``grace_s``."""
@@ -197,7 +198,7 @@ class ProcessRunner:
                 raise NotStarted(STOPPING)
             job = self._launched(spec, on_end)
         except NotStarted as why:
-            tell(on_end, JobEnd(exit_code=None, reason=str(why), stopped_at=time.time()))
+            tell(on_end, never_began(str(why)))
             return
         self._logs.open(stream)
         self._jobs[AttemptKey(spec.job_id, spec.attempt)] = job

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -29,6 +30,11 @@ class AttemptKey(NamedTuple):
 
 class NotStarted(Exception):
     """There will be no process; the text is the container's reason."""
+
+
+def never_began(reason: str) -> JobEnd:
+    """The end, just now, of an attempt without a process."""
+    return JobEnd(exit_code=None, reason=reason, stopped_at=time.time())
 
 
 def tell(on_end: OnEnd, end: JobEnd) -> None:
