@@ -55,7 +55,7 @@ NAMES: dict[str, str] = {
     "pandas.core.flags": "Flags",
     "pandas._libs.arrays": "__pyx_unpickle_NDArrayBacked",
     "pandas._libs.internals": "BlockPlacement _unpickle_block",
-    "pandas._libs.interval": "Interval",
+    "pandas._libs.interval": "Interval __pyx_unpickle_IntervalMixin",
     "pandas._libs.missing": "NA NAType",
     "pandas._libs.tslibs.nattype": "_nat_unpickle",
     "pandas._libs.tslibs.timedeltas": "_timedelta_unpickle",
@@ -68,7 +68,7 @@ NAMES: dict[str, str] = {
     # --- Arrow and Polars
     "pyarrow.lib": "_reconstruct_record_batch _reconstruct_table _restore_array chunked_array "
     "dictionary field large_list list_ map_ py_buffer scalar schema struct type_for_alias "
-    "binary decimal128 duration fixed_size_list time32 time64 timestamp",
+    "binary decimal128 duration fixed_size_list run_end_encoded time32 time64 timestamp union",
     "polars.dataframe.frame": "DataFrame",
     "polars.schema": "Schema",
     "polars.series.series": "Series",

@@ -28,6 +28,7 @@ import numpy
 import pandas
 import polars
 import pyarrow
+import pyarrow.compute
 import pytest
 import scipy.sparse
 from sklearn.linear_model import LinearRegression
@@ -79,6 +80,7 @@ SAFE: dict[str, Any] = {
     "frame, large": pandas.DataFrame({"x": numpy.arange(50_000.0)}),
     "series": FRAME["when"],
     "indexes": [FRAME.set_index(["int", "text"]).index, pandas.interval_range(0, 3)],
+    "intervals": [pandas.interval_range(0, 3).array, pandas.cut(pandas.Series([1, 5, 9]), 2)],
     "periods": pandas.period_range("2020", periods=3, freq="M"),
     "times": [pandas.Timestamp("2020", tz="UTC"), pandas.Timedelta(1, "D"), pandas.NaT],
     "offsets": [pandas.offsets.MonthEnd(2), pandas.Interval(0, 1), pandas.NA],
@@ -89,6 +91,10 @@ SAFE: dict[str, Any] = {
     "polars schema": polars.DataFrame({"a": [1]}).schema,
     "arrow": pyarrow.table({"a": [1, 2], "l": [[1], [2]], "s": [{"q": 1}] * 2}),
     "arrow dictionary": pyarrow.array(["a", "b"]).dictionary_encode(),
+    "arrow unions": pyarrow.UnionArray.from_sparse(
+        pyarrow.array([0, 0], pyarrow.int8()), [pyarrow.array([1, 2])]
+    ),
+    "arrow run ends": pyarrow.compute.run_end_encode(pyarrow.array([1, 1, 2])),
     "arrow types": [pyarrow.timestamp("us", "UTC"), pyarrow.map_(pyarrow.string(), pyarrow.int8())],
 }
 
