@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import select
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,9 +17,9 @@ from swell.compute.keeper_link import KeeperEnds, KeeperLink, open_link, spawn_c
 from swell.compute.local import LocalBackend
 from swell.compute.packed import RunLaunch
 from swell.model.cause import Cause, find_cause
-from swell.model.job import JobState, Launch
+from swell.model.job import Inputs, JobState, Launch, Member, Pack
 from swell.seams.backend import Backend
-from swell.testing.backend_contract import ENDS, BackendContract, Reports, launch
+from swell.testing.backend_contract import DEADLINE_S, ENDS, BackendContract, Reports, launch
 from swell.testing.contract_attempt import act
 
 ATTEMPT = Path(__file__).with_name("backend_attempt.py")
@@ -44,6 +46,52 @@ def fork(ends: KeeperEnds) -> int:
 
 def open_cold() -> KeeperLink:
     return open_link(lambda ends: spawn_cold_keeper(ends, attempt_variable="SWELL_ATTEMPT"))
+
+
+class HeldPoll:
+    """As ``select.poll``; once ``hold`` is called the next ``poll`` waits for ``let_go``, and
+    then tells of what is ready among all that was registered when it began."""
+
+    def __init__(self) -> None:
+        self._real = _poll()
+        self._fds: set[int] = set()
+        self._is_held = False
+        self._is_let_go = threading.Event()
+        self.began: list[int] = []
+        self.has_begun = threading.Event()
+
+    def register(self, fd: int, events: int) -> None:
+        self._fds.add(fd)
+        self._real.register(fd, events)
+
+    def modify(self, fd: int, events: int) -> None:
+        self._real.modify(fd, events)
+
+    def unregister(self, fd: int) -> None:
+        self._fds.discard(fd)
+        self._real.unregister(fd)
+
+    def poll(self, timeout_ms: float) -> list[tuple[int, int]]:
+        if not self._is_held:
+            return self._real.poll(timeout_ms)
+        self._is_held = False
+        self.began = sorted(self._fds)
+        self.has_begun.set()
+        assert self._is_let_go.wait(DEADLINE_S)
+        ready = _poll()
+        for fd in self.began:
+            ready.register(fd, select.POLLIN)
+        return ready.poll(0)
+
+    def hold(self) -> None:
+        self._is_held = True
+        assert self.has_begun.wait(DEADLINE_S)
+
+    def let_go(self) -> None:
+        self._is_let_go.set()
+
+
+_poll = select.poll
 
 
 class TestLocalBackend(BackendContract):
@@ -122,3 +170,34 @@ class TestLocalBackend(BackendContract):
         finding = find_cause(end.evidence)
         assert finding.cause is Cause.UNKNOWN
         assert "fresh interpreter" in finding.sentence
+
+    def test_a_poll_that_began_before_a_pack_does_not_take_what_the_pack_leaves(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A lane that was free is in the kernel's list of a poll that still waits."""
+        link = open_link(fork)
+        monkeypatch.setattr(select, "poll", HeldPoll)
+        backend = LocalBackend(
+            link, SetUp(b"", ()), lambda output: None, fresh=False, open_cold_keeper=open_cold
+        )
+        monkeypatch.undo()
+        poll = backend._poller
+        assert isinstance(poll, HeldPoll)
+        reports = Reports()
+        backend.start(reports.take)
+        before = launch(1, "ok")
+        backend.submit([before])
+        reports.wait_for(before.job, *ENDS)
+        poll.hold()
+        members = [launch(number, "ok").job for number in (2, 3, 4)]
+        pack = Pack(before, (Inputs(),), tuple(Member(job, ()) for job in members), 60.0)
+
+        backend.submit_pack(pack)
+        for fd in backend._flights[0].lane.fds:
+            assert select.select([fd], [], [], DEADLINE_S)[0], "the pack has left something"
+            assert fd in poll.began
+        poll.let_go()
+
+        ends = [reports.wait_for(job, *ENDS) for job in members]
+        backend.close()
+        assert [end.result is not None for end in ends] == [True, True, True]
