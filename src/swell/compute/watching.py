@@ -14,6 +14,8 @@ from swell.model.job import Launch, MachineNews
 LOOK_EVERY_S = 2.0
 COMPUTES_FROM = 0.5
 """Processor seconds a second from which a task counts as computing."""
+_MOST_PROCESSES, _MOST_THREADS = 32, 32
+"""So many of one task are looked at, so that a look stays short."""
 
 
 Running = Sequence[tuple[Launch, "int | None"]]
@@ -73,8 +75,35 @@ class MachineWatch:
 
 
 def cpu_seconds(pid: int, root: str = "/proc") -> float | None:
-    """Processor seconds of a process and of its children that have ended; None where it is
-    gone. https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html"""
+    """Processor seconds of a process, of its descendants that run, and of those that were waited
+    for; None where it is gone."""
+    total = _counted_s(pid, root)
+    if total is None:
+        return None
+    looked_at, parents = 0, [pid]
+    while parents and looked_at < _MOST_PROCESSES:
+        for child in running_children(parents.pop(), root):
+            total += _counted_s(child, root) or 0.0
+            parents.append(child)
+        looked_at += 1
+    return total
+
+
+def running_children(pid: int, root: str = "/proc") -> list[int]:
+    """The processes that threads of ``pid`` have started; none where the kernel does not say."""
+    found: list[int] = []
+    try:
+        for thread in os.listdir(f"{root}/{pid}/task")[:_MOST_THREADS]:
+            with open(f"{root}/{pid}/task/{thread}/children", "rb") as file:
+                found += map(int, file.read().split())
+    except OSError:
+        pass  # it is going, or the kernel was built without such lists
+    return found
+
+
+def _counted_s(pid: int, root: str) -> float | None:
+    """What the kernel counts for a process and for its children that were waited for.
+    https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html"""
     try:
         with open(f"{root}/{pid}/stat", "rb") as file:
             line = file.read()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
-from swell.compute.watching import LOOK_EVERY_S, MachineWatch, cpu_seconds
+from swell.compute.watching import LOOK_EVERY_S, MachineWatch, cpu_seconds, running_children
 from swell.model.ids import JobId
 from swell.model.job import Inputs, Launch, MachineNews
 from swell.model.resources import Resources
@@ -77,16 +78,43 @@ def test_a_process_that_is_gone_is_no_error(tmp_path: Path) -> None:
     assert cpu_seconds(1, str(tmp_path)) is None
 
 
-def test_the_seconds_of_a_process_are_its_own_and_those_of_its_ended_children(
-    tmp_path: Path,
-) -> None:
-    folder = tmp_path / "12"
-    folder.mkdir()
-    ticks = os.sysconf("SC_CLK_TCK")
-    fields = ["S", *["0"] * 10, str(3 * ticks), str(ticks), str(2 * ticks), "0", "20"]
-    (folder / "stat").write_text(f"12 (a ) b) {' '.join(fields)}\n")
-    assert cpu_seconds(12, str(tmp_path)) == 6.0
+class Processes:
+    """Files as the kernel's, of processes that a test makes."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def add(self, pid: int, own_s: int, waited_s: int = 0, children: tuple[int, ...] = ()) -> None:
+        """One with two threads, the second of which has started ``children``."""
+        for thread, started in ((pid, ()), (pid + 1000, children)):
+            folder = self.root / str(pid) / "task" / str(thread)
+            folder.mkdir(parents=True)
+            (folder / "children").write_text("".join(f"{child} " for child in started))
+        ticks = os.sysconf("SC_CLK_TCK")
+        counted = [str(own_s * ticks), "0", str(waited_s * ticks), "0"]
+        fields = ["S", *["0"] * 10, *counted, "20"]
+        (self.root / str(pid) / "stat").write_text(f"{pid} (a ) b) {' '.join(fields)}\n")
 
 
-def test_this_very_process_can_be_looked_at() -> None:
+def test_the_seconds_of_a_process_are_its_own_and_those_of_all_it_started(tmp_path: Path) -> None:
+    processes = Processes(tmp_path)
+    processes.add(12, own_s=1, waited_s=2, children=(13, 14, 99))
+    processes.add(13, own_s=10)
+    processes.add(14, own_s=20, waited_s=30, children=(15,))
+    processes.add(15, own_s=40)
+    processes.add(16, own_s=1000)
+    assert cpu_seconds(12, str(tmp_path)) == 103.0
+    assert cpu_seconds(13, str(tmp_path)) == 10.0
+
+
+def test_of_a_crowd_of_processes_a_part_is_looked_at(tmp_path: Path) -> None:
+    processes = Processes(tmp_path)
+    for pid in range(1, 100):
+        processes.add(pid, own_s=1, children=(pid + 1,))
+    assert 30 <= (cpu_seconds(1, str(tmp_path)) or 0.0) <= 40
+
+
+def test_this_very_process_and_a_child_of_it_can_be_looked_at() -> None:
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
+        assert child.pid in running_children(os.getpid())
     assert (cpu_seconds(os.getpid()) or 0.0) > 0
