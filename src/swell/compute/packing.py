@@ -139,6 +139,11 @@ class Packing:
         self._set_amounts(claim, asked)
         return claim
 
+    def share(self, claim: Claim) -> float:
+        """Which part of the machine one task of ``claim`` takes, of all that it asks for together:
+        1.5 takes all of one and half of another."""
+        return sum(amount / self._total[kind] for kind, amount in claim.amounts)
+
     def revise(self, claim: Claim, asked: Resources) -> None:
         """Those that hold ``claim``, and all that follow, need ``asked`` instead."""
         self._count(claim, -claim.held)

@@ -47,6 +47,8 @@ class Admission:
         self._claims: dict[tuple[str, Resources | None], Claim] = {}
         self._of_step = {name: self._new_claim(step, None) for name, step in steps.items()}
         self._short = ""
+        self._level = self._begun = 0
+        self._latest: StepState | None = None
         self._held_up: list[tuple[StepState, Claim]] = []
 
     # --- what was seen -------------------------------------------------------
@@ -92,8 +94,13 @@ class Admission:
 
     # --- what may begin ------------------------------------------------------
 
+    def demand(self, step: StepState) -> float:
+        """How much of the machine the tasks of ``step`` that wait ask for, all together."""
+        return step.counts.waiting * self._packing.share(self._of_step[step.name])
+
     def begin_round(self) -> None:
         """All that waits is about to be offered, first what goes first."""
+        self._begun = 0
         if self._held_up:
             for step, _ in self._held_up:
                 step.counts.waits_for = ""
@@ -126,6 +133,14 @@ class Admission:
                     earlier.passed += room
         if room < most:
             self._hold_up(step, claim)
+        if step.level != self._level:
+            self._level, self._begun = step.level, 0
+        if room:
+            self._begun += room
+            self._latest = step
+        elif self._latest is not step:
+            # Those of parallel branches that went first have passed it too.
+            claim.passed += self._begun
         return holdings
 
     def admit_gang(self, work: Work) -> list[Holding]:

@@ -1,9 +1,13 @@
-"""Work that may start, per step: the deepest step first, then the oldest task."""
+"""Work that may start, per step: the deepest step first, then the oldest task.
+
+Steps of parallel branches are as deep as each other: of them the one goes first whose tasks
+that wait ask for the most. So all end at about the same time, and small ones fill the end.
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
@@ -85,7 +89,8 @@ class Block:
 class StepState:
     """A step with its plan, its place in the order, its ready work and its counts.
 
-    ``always`` is where a step goes that has no choice: neither split nor switch.
+    ``level`` is how many steps lie before it; ``always`` is where a step goes that has no choice:
+    neither split nor switch.
     """
 
     __slots__ = (
@@ -95,16 +100,18 @@ class StepState:
         "depth",
         "is_join",
         "is_recursive",
+        "level",
         "name",
         "node",
         "plan",
     )
 
-    def __init__(self, node: Node, plan: StepPlan, depth: int) -> None:
+    def __init__(self, node: Node, plan: StepPlan, depth: int, level: int) -> None:
         self.name = node.name
         self.node = node
         self.plan = plan
         self.depth = depth
+        self.level = level
         self.is_join = node.is_join
         self.is_recursive = node.type is NodeType.SWITCH and node.name in node.targets
         has_choice = node.type in (NodeType.SWITCH, NodeType.FOREACH) or not node.targets
@@ -120,14 +127,18 @@ class ReadyWork:
     """
 
     def __init__(self, graph: Graph, plans: Mapping[str, StepPlan]) -> None:
-        order = graph.order or tuple(graph.nodes)
+        levels = _levels(graph)
         self._by_depth = [
-            StepState(graph.nodes[name], plans.get(name) or StepPlan(name), depth)
-            for depth, name in enumerate(order)
+            StepState(graph.nodes[name], plans.get(name) or StepPlan(name), depth, levels[name])
+            for depth, name in enumerate(sorted(levels, key=levels.__getitem__))
         ]
         self.steps = {step.name: step for step in self._by_depth}
         # Bit k is set while step k has a Block: the deepest is found in one operation.
         self._mask = 0
+        beside: dict[int, int] = {}
+        for step in self._by_depth:
+            beside[step.level] = beside.get(step.level, 0) | 1 << step.depth
+        self._beside = [beside[step.level] for step in self._by_depth]
 
     def __bool__(self) -> bool:
         return self._mask != 0
@@ -137,14 +148,25 @@ class ReadyWork:
         block.step.blocks.append(block)
         self._mask |= 1 << block.step.depth
 
-    def in_order(self) -> Iterator[StepState]:
-        """Steps that have a Block, the deepest first; while one is looked at, it may lose its
-        Blocks."""
+    def in_order(self, demand: Callable[[StepState], float]) -> Iterator[StepState]:
+        """Steps that have a Block, the deepest first, of those as deep as each other the one with
+        the largest ``demand``; while one is looked at, it may lose its Blocks."""
         mask = self._mask
         while mask:
             depth = mask.bit_length() - 1
             mask ^= 1 << depth
-            yield self._by_depth[depth]
+            beside = mask & self._beside[depth]
+            if not beside:
+                yield self._by_depth[depth]
+                continue
+            mask ^= beside
+            steps = [self._by_depth[depth]]
+            while beside:
+                depth = beside.bit_length() - 1
+                beside ^= 1 << depth
+                steps.append(self._by_depth[depth])
+            steps.sort(key=demand, reverse=True)  # equal ones stay as they are
+            yield from steps
 
     def drop_first(self, step: StepState) -> None:
         """Remove the first Block of ``step``."""
@@ -157,3 +179,15 @@ class ReadyWork:
         for step in self._by_depth:
             step.blocks.clear()
         self._mask = 0
+
+
+def _levels(graph: Graph) -> dict[str, int]:
+    """How many steps lie before each on the longest way to it, in the order of the graph; a
+    step that may go to itself is passed once."""
+    names = graph.order or tuple(graph.nodes)
+    levels = dict.fromkeys(names, 0)
+    for name in names:
+        for target in graph.nodes[name].targets:
+            if target != name:
+                levels[target] = max(levels[target], levels[name] + 1)
+    return levels

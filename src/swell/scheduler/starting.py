@@ -1,12 +1,12 @@
 """What starts next: retries that are due, gangs, then new work; no I/O, no clock.
 
-Work that may start waits per step; the deepest step goes first, then the oldest task
-(`ready`). What does not fit beside what runs is passed over, for a while (`admission`).
-A gang starts whole: once it is next, nothing else starts until it has its slots and its
-room, or, if it is larger than ``max_workers``, until nothing else runs. So no gang starves,
-at the price of idle slots. Retries that are due stand before new work, but not before a gang
-that is next. Where steps run on several backends, one of which nothing runs gets a slot
-first.
+Work that may start waits per step; the deepest step goes first, of those in parallel
+branches the one that waits for most of the machine, then the oldest task (`ready`). What
+does not fit beside what runs is passed over, for a while (`admission`). A gang starts
+whole: once it is next, nothing else starts until it has its slots and its room, or, if it
+is larger than ``max_workers``, until nothing else runs. So no gang starves, at the price of
+idle slots. Retries that are due stand before new work, but not before a gang that is next.
+Where steps run on several backends, one of which nothing runs gets a slot first.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ class Starting:
                 return True
             self._start_lot(lot, free)
             free = self._free
-        for step in self._ready.in_order():
+        for step in self._ready.in_order(self.admission.demand):
             if free <= 0:
                 break
             while step.blocks and free > 0:
@@ -192,7 +192,7 @@ class Starting:
                 self._start_lot(lot, 1)
                 if step.counts.running:
                     busy.add(step.plan.backend)
-        for step in self._ready.in_order():
+        for step in self._ready.in_order(self.admission.demand):
             is_idle = step.plan.backend not in busy
             if self._free > 0 and is_idle and not step.blocks[0].is_gang:
                 self._start_from(step, 1)

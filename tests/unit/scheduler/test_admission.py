@@ -241,6 +241,31 @@ def test_a_backend_of_which_nothing_runs_gets_the_first_slot() -> None:
 # --- the large among the small -----------------------------------------------------------
 
 
+def test_of_parallel_branches_the_one_that_waits_for_most_of_the_machine_goes_first() -> None:
+    shape = shape_of(Branch(((Each(9),), (Each(6),), (Each(8),))))
+    share = {"s0_a0_0": 3 / 8, "s0_b0_0": 2 / 8, "s0_c0_0": 1 / 8 + 1 / 4}
+    plans = (
+        asking("s0_a0_0", memory_mb=3000)
+        | asking("s0_b0_0", memory_mb=2000)
+        | asking("s0_c0_0", memory_mb=1000, cpu=1)
+    )
+    driver = driving(shape, plans, limits=Limits(max_workers=3, max_num_splits=100))
+    driver.end("1")
+    driver.end("2")
+    for name in ("s0_a0", "s0_b0", "s0_c0"):
+        driver.end(running(driver, name)[0])
+    decided = 0
+    while any(counts.waiting for name, counts in driver.state.counts().items() if name in share):
+        waiting = {name: driver.state.counts()[name].waiting for name in share}
+        begun = list(driver.tasks)
+        driver.end(next(task for task, start in driver.running.items() if start.step in share))
+        (new,) = [driver.tasks[task].step for task in driver.tasks if task not in begun]
+        most = max(share, key=lambda name: waiting[name] * share[name])
+        assert waiting[new] * share[new] == waiting[most] * share[most]
+        decided += 1
+    assert decided == 9 + 6 + 8 - 3
+
+
 def test_a_large_task_is_passed_by_small_ones_a_bounded_number_of_times() -> None:
     shape = shape_of(Branch(((Each(200),), (Step(), Step()))))
     small, large = "s0_a0_0", "s0_b1"
