@@ -98,6 +98,16 @@ def describe_module(value: Any) -> list[str]:
     return lines
 
 
+def describe_booster(value: Any) -> list[str]:
+    """An XGBoost booster: rounds and features."""
+    rounds, count = value.num_boosted_rounds(), value.num_features()
+    lines = [f"{type(value).__qualname__}: {rounds:,} rounds, {count:,} features"]
+    lines += [
+        f"  {short_text(name, _VALUE_CHARS)}" for name in (value.feature_names or ())[:_SHOWN]
+    ]
+    return lines
+
+
 def describe_picture(value: Any) -> list[str]:
     """A PIL picture."""
     made = f", {value.format}" if getattr(value, "format", None) else ""

@@ -108,6 +108,10 @@ def _describer(kind: type) -> Describe | None:
                 from swell.datastore.model_previews import describe_estimator
 
                 return describe_estimator
+            case "xgboost" if one.__name__ == "Booster":
+                from swell.datastore.model_previews import describe_booster
+
+                return describe_booster
             case "PIL" if rest == "Image":
                 from swell.datastore.model_previews import describe_picture
 

@@ -253,6 +253,15 @@ def test_a_tensor_and_a_module_are_told_where_torch_is_installed() -> None:
     assert preview(model) == "Sequential: 8 parameters\n  0: Linear\n  1: ReLU"
 
 
+def test_a_booster_is_told_by_rounds_and_features_where_xgboost_is_installed() -> None:
+    xgboost = pytest.importorskip("xgboost")
+    table = xgboost.DMatrix(numpy.eye(4), label=[0, 1, 0, 1], feature_names=list("abcd"))
+
+    model = xgboost.train({}, table, 3)
+
+    assert preview(model) == "Booster: 3 rounds, 4 features\n  'a'\n  'b'\n  'c'\n  'd'"
+
+
 class Weights:
     """What a preview asks of a parameter of PyTorch."""
 
