@@ -11,6 +11,7 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _MIB = 1 << 20
 _LEAST_DATA = 4 * _MIB
+_LISTING_BYTES = 1 << 16
 
 
 def adopt_orphans() -> None:
@@ -36,11 +37,20 @@ def prepare_to_die_with_parent() -> Callable[[int], None]:
 
 def children_of(pid: int) -> set[int]:
     """Process ids of the children of ``pid``; empty where the kernel does not list them."""
+    # By descriptor: a file object takes the keeper, which asks after each attempt, twice as long.
     try:
-        with open(f"/proc/{pid}/task/{pid}/children", "rb") as listing:
-            return {int(child) for child in listing.read().split()}
+        listing = os.open(f"/proc/{pid}/task/{pid}/children", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return set()
+    try:
+        parts = []
+        while part := os.read(listing, _LISTING_BYTES):
+            parts.append(part)
+        return {int(child) for child in b"".join(parts).split()}
+    except OSError:
+        return set()
+    finally:
+        os.close(listing)
 
 
 def start_time_of(pid: int) -> str:
