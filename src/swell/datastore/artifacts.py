@@ -127,7 +127,7 @@ class Artifacts:
         Raises DataMissing when the Blob or a class is not there, Untrusted for what may not
         be loaded, StoreError when damaged.
         """
-        blobs = self._blobs_of(ref.store)
+        blobs = self.blobs_of(ref.store)
         trust = self._trust
         if ref.inline is not None:
             return deserialize(ref.inline, (), ref.encoding, self._script, blobs, trust)
@@ -156,7 +156,7 @@ class Artifacts:
 
     def load_raw(self, key: str, store: str | None = None) -> memoryview:
         """The bytes of a Blob of plain bytes."""
-        return self._blobs_of(store).open(key).section(0)
+        return self.blobs_of(store).open(key).section(0)
 
     def content_key(self, ref: ArtifactRef) -> str:
         """BLAKE3 in hex of the serialised content: equal content, equal key."""
@@ -182,9 +182,7 @@ class Artifacts:
         if ref.inline is not None:
             if data.size == ref.size and joined(data) == ref.inline:
                 return False
-        elif self._known(ref, data).is_stored(
-            data, self._blobs_of(ref.store).open(_key(ref)).table
-        ):
+        elif self._known(ref, data).is_stored(data, self.blobs_of(ref.store).open(_key(ref)).table):
             return False
         # Loading can make equal strings one object, which pickles to fewer bytes: only a
         # fresh copy that went the same way tells. What was changed differs from it too.
@@ -212,9 +210,10 @@ class Artifacts:
     def _known(self, ref: ArtifactRef, data: Serialized) -> Known:
         if ref.key is None or sum(map(len, data.buffers)) < LOOK_FROM_BYTES:
             return Known(())
-        return Known(self._blobs_of(ref.store).untouched(ref.key))
+        return Known(self.blobs_of(ref.store).untouched(ref.key))
 
-    def _blobs_of(self, store: str | None) -> Blobs:
+    def blobs_of(self, store: str | None) -> Blobs:
+        """The Blobs of the store that a reference names."""
         if store is None:
             return self._home
         if store == self._storage.url:

@@ -89,14 +89,15 @@ def store_items(
 
 
 def load_item(
-    storage: Storage, ref: ItemRef, *, script: str = "", trust: Trust | None = None
+    storage: Storage | Blobs, ref: ItemRef, *, script: str = "", trust: Trust | None = None
 ) -> Any:
-    """The value of one item; of a Blob only that item is read.
+    """The value of one item; of a Blob only that item is read. ``storage`` may be given as the
+    Blobs in it: where each process reads one item, to make them takes longer than to read it.
 
     Raises DataMissing when the Blob or a class is not there, Untrusted for what ``trust``
     refuses, StoreError when damaged.
     """
-    blobs = Blobs(storage)
+    blobs = storage if isinstance(storage, Blobs) else Blobs(storage)
     if ref.inline is not None:
         return deserialize(ref.inline, script=script, blobs=blobs, trust=trust)
     if ref.key is None:

@@ -81,9 +81,8 @@ class TaskStore:
             items = self._stores.items(ref.store, ref.key)
             stored: object = items.load(ref, script=self._script, trust=self._trust)
             return stored
-        value: object = load_item(
-            self._stores.of(ref.store), ref, script=self._script, trust=self._trust
-        )
+        blobs = self._artifacts.blobs_of(ref.store)
+        value: object = load_item(blobs, ref, script=self._script, trust=self._trust)
         return value
 
     def open_pack(self, path: str) -> Sequence[bytes]:

@@ -12,7 +12,7 @@ import msgspec
 from swell.authoring.flow import Flow
 from swell.authoring.step import step
 from swell.datastore.blob_writer import serialized_key
-from swell.datastore.serializers import Serialized
+from swell.datastore.serializers import Serialized, joined, serialize
 from swell.model.graph import Graph, Node, NodeType
 from swell.model.ids import JobId
 from swell.model.job import Frame, Inputs, Launch, RunContext
@@ -59,7 +59,7 @@ def warm_up(store: TaskStore, context: RunContext) -> None:
             "start",
             1,
             Inputs(("start/1",), (context.parameters,)),
-            stack=(Frame("start", "items", 1, 0, ItemRef(number=0)),),
+            stack=(Frame("start", "items", 1, 0, ItemRef(inline=joined(serialize(0)))),),
         )
     )
     content = Serialized((bytes(64),), (memoryview(bytes(_CONTENT_BYTES)),), _CONTENT_BYTES + 64)

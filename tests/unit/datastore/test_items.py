@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from swell.datastore.blobs import Blobs
 from swell.datastore.items import item_text, load_item, store_items
 from swell.datastore.local import LocalStorage
 from swell.errors import FlowError, StoreError, TooManyItems, UnstorableArtifact
@@ -168,6 +169,14 @@ def test_the_index_of_a_gang_is_its_item(storage):
     from swell.model.record import Items
 
     assert load_item(storage, Items().ref(3)) == 3
+
+
+def test_items_are_read_by_blobs_that_were_made_before(storage: LocalStorage) -> None:
+    blobs = Blobs(storage)
+    small, large = (store_items(storage, [one, one], 10) for one in ("x", "x" * 100_000))
+
+    assert load_item(blobs, small.items.ref(1)) == "x"
+    assert load_item(blobs, large.items.ref(1)) == "x" * 100_000
 
 
 MANY = """
