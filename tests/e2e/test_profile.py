@@ -87,6 +87,17 @@ def test_a_page_shows_it_as_a_picture(store: Path) -> None:
     page = (store / "page.html").read_text()
     assert 'class="times"' in page
     assert "critical path" in page
+    file = str(store / "card.html")
+    as_card = python(
+        store / "waves.py", "card", "get", "1", file, "--type", "timeline", store=store
+    )
+    assert as_card.code == 0, as_card.stderr
+    assert (store / "card.html").read_text() == page
+    of_step = python(
+        store / "waves.py", "card", "get", "1/start", "--type", "timeline", store=store
+    )
+    assert of_step.code == 1
+    assert "has no card with type 'timeline'" in of_step.stderr
 
 
 @pytest.mark.parametrize(

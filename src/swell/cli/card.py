@@ -20,6 +20,8 @@ from swell.model.record import CardRef
 from swell.session.reading import LocalStores
 
 _SHORT_HASH = 8
+TIMELINE = "timeline"
+"""A card that every run has: where its time went. It is made when somebody asks for it."""
 
 
 class _Card(NamedTuple):
@@ -76,7 +78,11 @@ def card_command(ctx: click.Context) -> click.Command:
 def _choosing_options() -> list[click.Parameter]:
     return [
         click.Option(["--hash"], metavar="HASH", help="The card with this hash, or its beginning."),
-        click.Option(["--type"], metavar="TYPE", help="Cards of this type."),
+        click.Option(
+            ["--type"],
+            metavar="TYPE",
+            help="Cards of this type; 'timeline' with a run: where its time went.",
+        ),
         click.Option(["--id"], metavar="ID", help="Cards with this id."),
         click.Option(
             ["--follow-resumed/--no-follow-resumed"],
@@ -93,8 +99,8 @@ def _choosing_options() -> list[click.Parameter]:
 def _view(ctx: click.Context, /, path: str, **choice: Any) -> None:
     looking = looking_of(ctx)
     stores = looking.open()
-    card = _one_card(looking, stores, path, choice)
-    file = _temporary_file(card, stores.load_card(card.ref))
+    name, html = _one_page(looking, stores, path, choice)
+    file = _temporary_file(name, html)
     if not looking.settings.has_display and sys.platform == "linux":
         looking.say("There is no screen here to open a browser on. The card is this file:")
         looking.print([file])
@@ -112,8 +118,7 @@ def _view(ctx: click.Context, /, path: str, **choice: Any) -> None:
 def _get(ctx: click.Context, /, path: str, file: str | None, **choice: Any) -> None:
     looking = looking_of(ctx)
     stores = looking.open()
-    card = _one_card(looking, stores, path, choice)
-    html = stores.load_card(card.ref)
+    _, html = _one_page(looking, stores, path, choice)
     if file is None:
         sys.stdout.flush()
         sys.stdout.buffer.write(html)
@@ -181,11 +186,29 @@ def _matching(cards: Sequence[_Card], choice: dict[str, Any]) -> list[_Card]:
     ]
 
 
-def _one_card(looking: Looking, stores: LocalStores, path: str, choice: dict[str, Any]) -> _Card:
-    """The card that is meant. Raises CardNotPresentException and CommandException."""
+def _one_page(
+    looking: Looking, stores: LocalStores, path: str, choice: dict[str, Any]
+) -> tuple[str, bytes]:
+    """Name and HTML of the card that is meant. Raises CardNotPresentException, CommandException
+    and, for the timeline of a run of which no task has ended, NotFound."""
     found = _find(looking, stores, path)
     cards = _cards(stores, found)
     matching = _matching(cards, choice)
+    if found.step is None and choice["type"] == TIMELINE and not matching:
+        from swell.cli.profile import timeline
+
+        return f"{found.run.id}-{TIMELINE}.html", timeline(looking, stores, found.run)
+    card = _one_of(looking, found, cards, matching, choice)
+    return f"{card.pathspec}-{card.filename}", stores.load_card(card.ref)
+
+
+def _one_of(
+    looking: Looking,
+    found: Found,
+    cards: Sequence[_Card],
+    matching: Sequence[_Card],
+    choice: dict[str, Any],
+) -> _Card:
     if len(matching) == 1:
         return matching[0]
     if not matching:
@@ -267,12 +290,12 @@ def _json(cards: Sequence[_Card], *, of_one_task: bool) -> str:
     return json.dumps(listed[0] if of_one_task and listed else listed, indent=4)
 
 
-def _temporary_file(card: _Card, html: bytes) -> str:
+def _temporary_file(name: str, html: bytes) -> str:
     import os
     import tempfile
 
     # It stays: the browser reads it at its own time.
-    name = f"{card.pathspec.replace('/', '-')}-{card.filename}"
-    path = os.path.join(tempfile.mkdtemp(prefix="swell-card-"), name)
+    folder = tempfile.mkdtemp(prefix="swell-card-")
+    path = os.path.join(folder, name.replace("/", "-"))
     write_file(path, html)
     return path

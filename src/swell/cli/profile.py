@@ -76,12 +76,7 @@ def _profile(
     stores = looking.open()
     ctx.call_on_close(stores.close)
     run = find_whole_run(stores, path, looking.flow).run
-    spent = _spent(stores, run)
-    if not spent.spans:
-        raise NotFound(
-            f"No task of run {looking.path(run)} has ended here, so nothing is known of its time.",
-            remedy="Look again when one has, or at the run it resumed.",
-        )
+    spent = _spent(looking, stores, run)
     if html is not None:
         page = _page(run, spent)
         write_file(html, page)
@@ -99,13 +94,25 @@ def _profile(
         looking.print(["", *advice])
 
 
-def _spent(stores: LocalStores, run: RunFact) -> TimeSpent:
+def timeline(looking: Looking, stores: LocalStores, run: RunFact) -> bytes:
+    """The page of ``run``: HTML that needs nothing else. Raises NotFound where nothing ended."""
+    return _page(run, _spent(looking, stores, run))
+
+
+def _spent(looking: Looking, stores: LocalStores, run: RunFact) -> TimeSpent:
+    """Raises NotFound where no task has ended."""
     metastore = stores.metastore
     graph = run_graph(run)
     order = (graph.order or tuple(graph.nodes)) if graph is not None else ()
     tasks = [one for one in metastore.tasks(run.id) if one.created.step != PARAMETERS_STEP]
     attempts = [one for one in metastore.attempts(run.id) if one.step != PARAMETERS_STEP]
-    return time_spent(run.created_at, tasks, attempts, order)
+    spent = time_spent(run.created_at, tasks, attempts, order)
+    if not spent.spans:
+        raise NotFound(
+            f"No task of run {looking.path(run)} has ended here, so nothing is known of its time.",
+            remedy="Look again when one has, or at the run it resumed.",
+        )
+    return spent
 
 
 # --- as text ---------------------------------------------------------------------------
