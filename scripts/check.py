@@ -1,7 +1,8 @@
 """Run every check on this repository, one line a phase, as `make test` and CI do.
 
 `python scripts/check.py` runs all; names pick some: `python scripts/check.py lint unit`.
-A failing phase shows its output, the others still run, and the exit code is 1.
+A failing phase shows its output, the others still run, and the exit code is 1. Types and
+floors are checked while the tests run, which wait more than they compute, and told after them.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,10 +20,21 @@ CODE = ["src", "tests", "scripts", "examples", "bench"]
 
 
 class Phase(NamedTuple):
-    """One command; ``shows`` lets its output through instead of keeping it for a failure."""
+    """One command; ``shows`` lets its output through instead of keeping it for a failure;
+    ``beside`` says that it runs while others do."""
 
     command: list[str]
     shows: bool = False
+    beside: bool = False
+
+
+class Ended(NamedTuple):
+    """What became of a phase, with what it kept of its output."""
+
+    name: str
+    ok: bool
+    took_s: float
+    output: str
 
 
 def tool(name: str, *args: str) -> list[str]:
@@ -29,25 +42,26 @@ def tool(name: str, *args: str) -> list[str]:
 
 
 def tests(*paths: str) -> Phase:
-    # Two workers, as the machines that run this have two cores. Each begins with half of the
-    # files, so that what a file sets up once is mostly set up once, and takes over from the
-    # other when it is done.
-    return Phase(tool("pytest", "-n", "2", "--dist", "worksteal", *paths), shows=True)
+    # The machines that run this have two cores; a third worker computes while the tests of
+    # another wait for a server. Each begins with a third of the files, so that what a file sets
+    # up once is mostly set up once, and takes over from the others when it is done.
+    return Phase(tool("pytest", "-n", "3", "--dist", "worksteal", *paths), shows=True)
 
 
 PHASES = {
     "format": Phase(tool("ruff", "format", "--check", *CODE)),
     "lint": Phase(tool("ruff", "check", *CODE)),
-    "types": Phase(tool("mypy")),
-    "floors": Phase(tool("lint-imports")),
+    "types": Phase(tool("mypy"), beside=True),
+    "floors": Phase(tool("lint-imports"), beside=True),
     "tests": tests("tests"),
     "unit": tests("tests/unit", "tests/house", "tests/contract"),
 }
 DEFAULT = ["format", "lint", "types", "floors", "tests"]
 
 
-def run(name: str, phase: Phase) -> bool:
+def run(name: str) -> Ended:
     started = time.monotonic()
+    phase = PHASES[name]
     done = subprocess.run(
         phase.command,
         cwd=ROOT,
@@ -57,11 +71,15 @@ def run(name: str, phase: Phase) -> bool:
         text=True,
         check=False,
     )
-    ok = done.returncode == 0
-    if not ok and done.stdout:
-        print(done.stdout, flush=True)
-    print(f"{'ok' if ok else 'FAIL':5} {name:9} {time.monotonic() - started:.1f} s", flush=True)
-    return ok
+    return Ended(name, done.returncode == 0, time.monotonic() - started, done.stdout or "")
+
+
+def tell(ended: Ended) -> bool:
+    """Whether all is well."""
+    if not ended.ok and ended.output:
+        print(ended.output, flush=True)
+    print(f"{'ok' if ended.ok else 'FAIL':5} {ended.name:9} {ended.took_s:.1f} s", flush=True)
+    return ended.ok
 
 
 def main(names: list[str]) -> int:
@@ -69,7 +87,13 @@ def main(names: list[str]) -> int:
     if unknown:
         print(f"No phase {', '.join(unknown)}. There are: {', '.join(PHASES)}.", file=sys.stderr)
         return 2
-    failed = [name for name in names or DEFAULT if not run(name, PHASES[name])]
+    names = names or DEFAULT
+    failed = []
+    with ThreadPoolExecutor(1) as thread:
+        beside = {name: thread.submit(run, name) for name in names if PHASES[name].beside}
+        for name in sorted(names, key=beside.__contains__):
+            if not tell(beside[name].result() if name in beside else run(name)):
+                failed.append(name)
     if failed:
         print(f"failed: {', '.join(failed)}")
     return 1 if failed else 0

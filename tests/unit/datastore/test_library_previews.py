@@ -1,4 +1,7 @@
-"""Previews of what libraries made: a line that can stand alone, then details, from a sample."""
+"""Previews of what libraries made: a line that can stand alone, then details, from a sample.
+
+What takes seconds to load is imported in the test, as every worker of a session reads this file.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,7 @@ import pyarrow
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from matplotlib.figure import Figure
 from PIL import Image
-from sklearn.base import BaseEstimator
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
 
 from swell.datastore.array_previews import WHOLE_BYTES
 from swell.datastore.model_previews import describe_module
@@ -205,16 +203,11 @@ def test_cells_and_names_of_columns_are_shown_without_running_the_users_code() -
 # --- models and pictures -----------------------------------------------------------------
 
 
-class OwnEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    def __init__(self, rate: float = 0.5, **others: int) -> None:
-        self.rate = rate
-        self.power = others.get("power", 1)
-
-    def get_params(self, deep: bool = True) -> dict[str, object]:
-        raise AssertionError("called")
-
-
 def test_an_estimator_is_told_by_the_parameters_that_were_set() -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    from tests.unit.datastore.estimators import OwnEstimator
+
     model = LogisticRegression(C=2.0)
     assert preview(model) == "LogisticRegression(C=2.0), not fitted"
     assert preview(OwnEstimator(0.1)) == "OwnEstimator(rate=0.1), not fitted"
@@ -228,6 +221,10 @@ def test_an_estimator_is_told_by_the_parameters_that_were_set() -> None:
 
 
 def test_a_pipeline_shows_its_steps() -> None:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import StandardScaler
+
     model = Pipeline([("scale", StandardScaler()), ("model", LogisticRegression(C=3.0))])
 
     assert preview(model).startswith(
@@ -236,6 +233,8 @@ def test_a_pipeline_shows_its_steps() -> None:
 
 
 def test_pictures_are_told_by_size_and_mode() -> None:
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(4, 3), dpi=100)
     axes = figure.subplots()
     axes.set_title("Sales")
@@ -298,21 +297,9 @@ def test_parameters_that_parts_share_are_counted_once_and_frozen_ones_are_told()
     assert lines[1] == "  one: Part"
 
 
-class ParentModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    def __init__(self, depth: int | None = None, rate: float | None = None) -> None:
-        self.depth = depth
-        self.rate = rate
-
-
-class ChildModel(ParentModel):
-    """Takes its parent's parameters as keywords, as XGBoost's classes do."""
-
-    def __init__(self, *, objective: str = "linear", **keywords: Any) -> None:
-        super().__init__(**keywords)
-        self.objective = objective
-
-
 def test_parameters_that_a_parent_takes_are_told_too() -> None:
+    from tests.unit.datastore.estimators import ChildModel
+
     assert preview(ChildModel(depth=3)) == "ChildModel(depth=3), not fitted"
 
 
@@ -352,15 +339,9 @@ def test_a_preview_of_any_frame_is_within_the_limits(columns: dict[str, list[Any
         assert all(line.isprintable() for line in (first, *rest))
 
 
-class Broken(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    __slots__ = ()
-
-    @property
-    def __dict__(self) -> Any:  # type: ignore[override]  # meant to break
-        raise RuntimeError("broken")
-
-
 def test_what_cannot_be_told_is_told_by_its_name_and_nothing_raises() -> None:
+    from tests.unit.datastore.estimators import Broken
+
     assert preview(Broken()).endswith("Broken>")
 
 

@@ -31,7 +31,6 @@ import pyarrow
 import pyarrow.compute
 import pytest
 import scipy.sparse
-from sklearn.linear_model import LinearRegression
 
 from swell.authoring.config import ConfigValue
 from swell.datastore import rebuild
@@ -99,6 +98,13 @@ SAFE: dict[str, Any] = {
 }
 
 OWN = trust_of("own", None, "/nowhere/flow.py")
+
+
+def linear_regression() -> Any:
+    """A model of a library that takes three seconds to load, so not where tests are collected."""
+    from sklearn.linear_model import LinearRegression
+
+    return LinearRegression()
 
 
 def load(artifacts: Artifacts, value: object) -> Any:
@@ -212,7 +218,7 @@ def test_a_package_installed_below_the_scripts_folder_is_not_the_scripts_own(tmp
 
 def test_a_class_outside_the_list_is_refused_by_name_and_before_it_is_imported(tmp_path):
     with pytest.raises(Untrusted) as caught:
-        load(trusting(tmp_path, OWN), LinearRegression())
+        load(trusting(tmp_path, OWN), linear_regression())
     assert "needs 'sklearn.linear_model._base.LinearRegression'" in caught.value.message
     assert "SWELL_UNPICKLE=own" in caught.value.message
     allow = "SWELL_UNPICKLE_ALLOW=sklearn.linear_model._base.LinearRegression"
@@ -229,20 +235,20 @@ def test_a_class_outside_the_list_is_refused_by_name_and_before_it_is_imported(t
 )
 def test_a_list_allows_packages_modules_and_names(tmp_path, allowed):
     trust = trust_of("allow-list", allowed, "")
-    model = LinearRegression().fit([[1.0], [2.0]], [1.0, 2.0])
+    model = linear_regression().fit([[1.0], [2.0]], [1.0, 2.0])
     assert load(trusting(tmp_path, trust), model).predict([[3.0]]) == pytest.approx(3.0)
 
 
 def test_a_name_on_the_list_allows_no_longer_one(tmp_path):
     trust = trust_of("allow-list", "sklearn.linear_model._base.Linear,sklearn.lin", "")
     with pytest.raises(Untrusted, match="LinearRegression"):
-        load(trusting(tmp_path, trust), LinearRegression())
+        load(trusting(tmp_path, trust), linear_regression())
 
 
 def test_single_names_of_the_list_are_enough(tmp_path):
     full = "sklearn.linear_model._base.LinearRegression"
     assert (
-        load(trusting(tmp_path, trust_of("allow-list", full, "")), LinearRegression()) is not None
+        load(trusting(tmp_path, trust_of("allow-list", full, "")), linear_regression()) is not None
     )
     assert load(trusting(tmp_path, trust_of("allow-list", "numpy.sin", "")), numpy.sin) is numpy.sin
     with pytest.raises(Untrusted, match=r"numpy\.sin"):
@@ -347,7 +353,7 @@ def test_code_under_the_name_of_a_plain_pickle_is_refused(tmp_path):
 @pytest.mark.parametrize("padding", [0, 30_000])
 def test_items_of_a_foreach_are_checked_too(tmp_path, padding):
     storage = LocalStorage(tmp_path / "store")
-    stored = store_items(storage, [1, LinearRegression(), "x" * padding], 10)
+    stored = store_items(storage, [1, linear_regression(), "x" * padding], 10)
     assert (stored.items.key is None) == (padding == 0)
     assert load_item(storage, stored.items.ref(0), trust=OWN) == 1
     with pytest.raises(Untrusted, match="LinearRegression"):
