@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-import pickle
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import swell
 
 DEADLINE_S = 240
 
@@ -44,10 +46,24 @@ def run(script: Path, *arguments: str, store: Path, **variables: str) -> Done:
     return done
 
 
-def artifacts(script: Path, path: str, *, store: Path) -> list[dict[str, Any]]:
-    """The artifacts of every task at ``run/step`` or ``run/step/task``, in order of task id."""
-    file = store / "dumped.pickle"
-    file.unlink(missing_ok=True)
-    run(script, "--quiet", "dump", path, "--file", str(file), store=store)
-    tasks = pickle.loads(file.read_bytes())
-    return [tasks[key] for key in sorted(tasks, key=lambda key: int(key.split("/")[2]))]
+def artifacts(path: str, *, store: Path) -> list[Mapping[str, Any]]:
+    """The artifacts of every task at ``Flow/run/step``, in order of task id; each is loaded
+    when it is asked for."""
+    swell.namespace(None)
+    swell.metadata(str(store / ".swell"))
+    tasks = sorted(swell.Step(path), key=lambda task: int(task.id))
+    return [_Artifacts(task) for task in tasks]
+
+
+class _Artifacts(Mapping[str, Any]):
+    def __init__(self, task: swell.Task) -> None:
+        self._found = {artifact.id: artifact for artifact in task}
+
+    def __getitem__(self, name: str) -> Any:
+        return self._found[name].data
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)

@@ -21,7 +21,7 @@ def test_every_example_is_tested_here() -> None:
 def test_bigsum_sums_a_matrix_and_hands_the_sum_on(tmp_path: Path) -> None:
     script = EXAMPLES / "bigsum.py"
     done = run(script, "run", "--n", "200", store=tmp_path)
-    (end,) = artifacts(script, "1/end", store=tmp_path)
+    (end,) = artifacts("BigSumFlow/1/end", store=tmp_path)
     assert end["n"] == 200
     assert 0.9 < end["sum"] / 200**2 < 1.1
     assert f"sum is: {end['sum']}" in done.stdout
@@ -30,7 +30,7 @@ def test_bigsum_sums_a_matrix_and_hands_the_sum_on(tmp_path: Path) -> None:
 def test_flights_studies_every_carrier_and_reports(tmp_path: Path) -> None:
     script = EXAMPLES / "flights.py"
     run(script, "run", "--rows", "20000", store=tmp_path)
-    (end,) = artifacts(script, "1/end", store=tmp_path)
+    (end,) = artifacts("FlightsFlow/1/end", store=tmp_path)
     assert len(end["table"]) == 16
     assert end["table"]["bad_day"].is_monotonic_increasing
     html = run(script, "--quiet", "card", "get", "1/end", store=tmp_path).stdout
@@ -41,7 +41,7 @@ def test_flights_studies_every_carrier_and_reports(tmp_path: Path) -> None:
 def test_search_keeps_the_settings_with_the_best_score(tmp_path: Path) -> None:
     script = EXAMPLES / "search.py"
     run(script, "run", "--trees", "8", "--folds", "2", "--metric", "accuracy", store=tmp_path)
-    (end,) = artifacts(script, "1/end", store=tmp_path)
+    (end,) = artifacts("SearchFlow/1/end", store=tmp_path)
     scores = [score for score, _, _ in end["tried"]]
     assert len(scores) == 6
     assert end["best"] == max(end["tried"], key=lambda row: row[0])[2]
@@ -52,7 +52,7 @@ def test_search_keeps_the_settings_with_the_best_score(tmp_path: Path) -> None:
 def test_kernel_counts_the_area_with_compiled_code(tmp_path: Path) -> None:
     script = EXAMPLES / "kernel.py"
     run(script, "run", "--width", "150", "--limit", "100", store=tmp_path)
-    (end,) = artifacts(script, "1/end", store=tmp_path)
+    (end,) = artifacts("KernelFlow/1/end", store=tmp_path)
     assert end["image"].shape == (120, 150)
     assert 1.4 < end["area"] < 1.8
 
@@ -67,16 +67,16 @@ def test_kernel_says_what_to_install_where_there_is_no_compiler(tmp_path: Path) 
 def test_nested_gives_each_join_the_months_of_its_own_city(tmp_path: Path) -> None:
     script = EXAMPLES / "nested.py"
     run(script, "run", "--months", "3", store=tmp_path)
-    (end,) = artifacts(script, "1/end", store=tmp_path)
+    (end,) = artifacts("NestedFlow/1/end", store=tmp_path)
     assert list(end["hottest"]) == ["Bergen", "Cairo", "Lima"]
     assert end["hottest"]["Cairo"] > end["hottest"]["Bergen"]
-    assert len(artifacts(script, "1/month", store=tmp_path)) == 9
+    assert len(artifacts("NestedFlow/1/month", store=tmp_path)) == 9
 
 
 def test_newton_repeats_a_step_until_the_root_is_good_enough(tmp_path: Path) -> None:
     script = EXAMPLES / "newton.py"
     run(script, "run", "--number", "2", store=tmp_path)
-    rounds = artifacts(script, "1/improve", store=tmp_path)
+    rounds = artifacts("NewtonFlow/1/improve", store=tmp_path)
     assert [r["rounds"] for r in rounds] == list(range(1, len(rounds) + 1))
     assert [r["good_enough"] for r in rounds] == [False] * (len(rounds) - 1) + [True]
     assert abs(rounds[-1]["root"] ** 2 - 2) < Decimal("1e-29")
@@ -85,6 +85,6 @@ def test_newton_repeats_a_step_until_the_root_is_good_enough(tmp_path: Path) -> 
 def test_newton_refuses_what_has_no_root_by_another_branch(tmp_path: Path) -> None:
     script = EXAMPLES / "newton.py"
     done = run(script, "run", "--number=-4", store=tmp_path)
-    (end,) = artifacts(script, "1/end", store=tmp_path)
+    (end,) = artifacts("NewtonFlow/1/end", store=tmp_path)
     assert end["root"] is None
     assert "-4 has no real root" in done.stdout

@@ -43,29 +43,29 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def ran(store: Path) -> Callable[[Tutorial], Path]:
+def ran(store: Path) -> Callable[[Tutorial], None]:
     """Runs a tutorial, and before it those it builds on; each once."""
     done: list[Tutorial] = []
 
-    def run_up_to(tutorial: Tutorial) -> Path:
+    def run_up_to(tutorial: Tutorial) -> None:
         for one in TUTORIALS[: TUTORIALS.index(tutorial) + 1]:
             if one not in done:
                 run(changed(store / one.script), "run", store=store, **VARIABLES)
                 done.append(one)
-        return store / tutorial.script
 
     return run_up_to
 
 
 @pytest.mark.parametrize("tutorial", TUTORIALS, ids=lambda tutorial: tutorial.script)
 def test_a_tutorial_leaves_the_artifacts_that_metaflow_leaves(
-    tutorial: Tutorial, ran: Callable[[Tutorial], Path], store: Path
+    tutorial: Tutorial, ran: Callable[[Tutorial], None], store: Path
 ) -> None:
     recorded = json.loads(RECORDED.read_text())[tutorial.script]
-    script = ran(tutorial)
+    ran(tutorial)
     latest = "2" if tutorial.script.startswith("03") else "1"  # 01 and 03 are runs of one flow
     for step in tutorial.steps:
-        found = [comparable(task) for task in artifacts(script, f"{latest}/{step}", store=store)]
+        tasks = artifacts(f"{tutorial.flow}/{latest}/{step}", store=store)
+        found = [comparable(task) for task in tasks]
         assert found == recorded[step], step
 
 
@@ -82,7 +82,7 @@ def test_a_tutorial_that_needs_another_machine_is_refused_with_a_remedy(
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_the_cells_of_a_notebook_read_the_runs(
-    notebook: str, ran: Callable[[Tutorial], Path], store: Path
+    notebook: str, ran: Callable[[Tutorial], None], store: Path
 ) -> None:
     ran(TUTORIALS[-1])
     cells = json.loads((store / notebook).read_text())["cells"]

@@ -82,8 +82,11 @@ libc.pthread_mutex_lock(mutex)
 """
 
 
-@pytest.mark.parametrize("isolation", ["fork", "fresh"])
-@pytest.mark.parametrize("body", [ENDLESS_LOOP_IN_C, DEADLOCK_IN_C])
+@pytest.mark.parametrize(
+    ("body", "isolation"),
+    [(ENDLESS_LOOP_IN_C, "fork"), (DEADLOCK_IN_C, "fork"), (DEADLOCK_IN_C, "fresh")],
+    ids=["loop-fork", "deadlock-fork", "deadlock-fresh"],
+)
 def test_a_task_stuck_in_c_code_is_ended_at_its_timeout(
     place: Place, body: str, isolation: str
 ) -> None:

@@ -1,4 +1,8 @@
-"""Every behaviour once and every shape once, where the full cross takes too long."""
+"""Every behaviour once and every shape once, where the full cross takes too long.
+
+Here a task is an interpreter or a container, so the shapes are small: of nested foreaches the
+one of 13 tasks; that of 30, and the widest foreach, are tried by hand.
+"""
 
 from __future__ import annotations
 

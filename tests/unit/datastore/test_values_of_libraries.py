@@ -20,6 +20,7 @@ from swell.datastore.streamed import is_streamed
 ROWS = 30_000
 RANDOM = numpy.random.default_rng(0)
 SQUARE = RANDOM.random((300, 400))
+LARGE = RANDOM.random((LOOK_FROM_BYTES // 800, 100))
 DAYS = numpy.arange(ROWS).astype("M8[D]")
 PLACES = numpy.array(["Oslo", "Kyiv", "Lima"])[numpy.arange(ROWS) % 3]
 
@@ -404,11 +405,16 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
+@pytest.fixture(scope="module")
+def one_store(tmp_path_factory: pytest.TempPathFactory) -> Artifacts:
+    """One for all examples: what they have in common is written once."""
+    return Artifacts(LocalStorage(tmp_path_factory.mktemp("store")))
+
+
 @settings(deadline=None)
 @given(value=nested)
-def test_nested_arrays_frames_and_scalars_come_back_and_are_not_changed(tmp_path_factory, value):
-    artifacts = Artifacts(LocalStorage(tmp_path_factory.mktemp("store")))
-    assert same(roundtrip(artifacts, value), value)
+def test_nested_arrays_frames_and_scalars_come_back_and_are_not_changed(one_store, value):
+    assert same(roundtrip(one_store, value), value)
 
 
 def arrays_in(value: Any) -> list[numpy.ndarray]:
@@ -421,12 +427,10 @@ def arrays_in(value: Any) -> list[numpy.ndarray]:
 
 @settings(deadline=None)
 @given(value=nested, data=st.data())
-def test_a_change_anywhere_in_nested_arrays_is_noticed(tmp_path_factory, value, data):
-    artifacts = Artifacts(LocalStorage(tmp_path_factory.mktemp("store")))
-    large = RANDOM.random((LOOK_FROM_BYTES // 800, 100))
-    ref = artifacts.save({"x": [value, large]})["x"]
-    loaded = artifacts.load(ref)
-    assert not artifacts.changed(ref, loaded)
+def test_a_change_anywhere_in_nested_arrays_is_noticed(one_store, value, data):
+    ref = one_store.save({"x": [value, LARGE]})["x"]
+    loaded = one_store.load(ref)
+    assert not one_store.changed(ref, loaded)
     array = data.draw(st.sampled_from(arrays_in(loaded)))
     array.flat[data.draw(st.integers(0, array.size - 1))] = -12345.5
-    assert artifacts.changed(ref, loaded)
+    assert one_store.changed(ref, loaded)
