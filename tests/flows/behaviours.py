@@ -80,6 +80,7 @@ FACTS = Together(
     EnvironmentIsTheStepsOwn,
     StandardInputIsEmpty,
     RandomStateDiffers,
+    CardsExist,
 )
 BEHAVIOURS: tuple[Behaviour, ...] = (
     DATA,
@@ -93,7 +94,6 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     ResumeRunsOnlyWhatIsNeeded(),
     ResumeFromAStep(),
     KeepGoingFinishesTheRest(),
-    CardsExist(),
     FailuresWithinTheBudgetAreLost(),
     CanariesGoFirst(),
 )

@@ -10,7 +10,6 @@ import pytest
 
 from tests.flows import shapes
 from tests.flows.behaviours import BEHAVIOURS
-from tests.flows.fact_behaviours import CardsExist
 from tests.flows.failure_behaviours import ResumeFromAStep
 from tests.flows.shapes import SHAPES, Shape
 from tests.flows.writing import Behaviour
@@ -18,19 +17,19 @@ from tests.flows.writing import Behaviour
 DATA, FACTS, MERGING, *REST = BEHAVIOURS
 # A resume runs tasks twice: it is shown over the small one of these two.
 (_RESUME,) = [behaviour for behaviour in REST if isinstance(behaviour, ResumeFromAStep)]
-(_CARDS,) = [behaviour for behaviour in REST if isinstance(behaviour, CardsExist)]
 BUDGET, CANARIES = REST[-2:]
 _CHOSEN = [
     (DATA, shapes.NESTED_BRANCHES),
     (FACTS, shapes.FOREACH),
     (MERGING, shapes.WIDE_FOREACH),
     (_RESUME, shapes.RECURSION),
-    (_CARDS, shapes.SWITCH_IN_FOREACH),
+    (MERGING, shapes.SWITCH_IN_FOREACH),
     (BUDGET, shapes.FOREACH),
     (CANARIES, shapes.FOREACH),
 ]
-_BEHAVIOURS = [one for one in REST if one not in (_RESUME, _CARDS, BUDGET, CANARIES)]
-_SHAPES = [shape for shape in SHAPES if shape not in [chosen for _, chosen in _CHOSEN]]
+_BEHAVIOURS = [one for one in REST if one not in (_RESUME, BUDGET, CANARIES)]
+SMALL_SHAPES = [shapes.NESTED_TWICE if one == shapes.NESTED_FOREACH else one for one in SHAPES]
+_SHAPES = [shape for shape in SMALL_SHAPES if shape not in [chosen for _, chosen in _CHOSEN]]
 PAIRS = [*_CHOSEN, *zip([*_BEHAVIOURS, MERGING], _SHAPES, strict=True)]
 # 43 tasks are 43 processes or containers: these are tried by hand.
 ALWAYS = [(behaviour, shape) for behaviour, shape in PAIRS if shape != shapes.WIDE_FOREACH]

@@ -139,6 +139,19 @@ NESTED_FOREACH = Shape(
     "join_z",
 )
 
+NESTED_TWICE = Shape(
+    "nested_twice",
+    (
+        Step("start", "self.a, foreach='xs'", "foreach", ("self.xs = ['p', 'q']",)),
+        Step("a", "self.b, foreach='ys'", "foreach", ("self.ys = [1, 2, 3]",), 2, depth=1),
+        Step("b", "self.join_y", tasks=6, depth=2),
+        Step("join_y", "self.join_x", "join", tasks=2, depth=1),
+        Step("join_x", "self.end", "join"),
+        END,
+    ),
+    "join_y",
+)
+
 PARALLEL = Shape(
     "parallel",
     (
@@ -171,18 +184,18 @@ SWITCH = Shape(
 SWITCH_IN_FOREACH = Shape(
     "switch_in_foreach",
     (
-        Step("start", "self.pick, foreach='xs'", "foreach", ("self.xs = [1, 2, 3, 4, 5]",)),
+        Step("start", "self.pick, foreach='xs'", "foreach", ("self.xs = [1, 2, 3]",)),
         Step(
             "pick",
             "{True: self.even, False: self.odd}, condition='is_even'",
             "switch",
             ("self.is_even = self.input % 2 == 0",),
-            5,
+            3,
             depth=1,
         ),
-        Step("even", "self.meet", tasks=2, depth=1),
-        Step("odd", "self.meet", tasks=3, depth=1),
-        Step("meet", "self.join", tasks=5, depth=1),
+        Step("even", "self.meet", tasks=1, depth=1),
+        Step("odd", "self.meet", tasks=2, depth=1),
+        Step("meet", "self.join", tasks=3, depth=1),
         Step("join", "self.end", "join"),
         END,
     ),

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from tests.flows.behaviours import BEHAVIOURS
-from tests.flows.pairs import ALWAYS, BY_HAND, PAIRS, named
-from tests.flows.shapes import SHAPES, Shape
+from tests.flows.pairs import ALWAYS, BY_HAND, PAIRS, SMALL_SHAPES, named
+from tests.flows.shapes import Shape
 from tests.flows.writing import Behaviour, Where, try_out
 
 
 def test_every_behaviour_and_every_shape_is_among_the_pairs() -> None:
     assert {behaviour for behaviour, _ in PAIRS} == set(BEHAVIOURS)
-    assert {shape for _, shape in PAIRS} == set(SHAPES)
+    assert {shape for _, shape in PAIRS} == set(SMALL_SHAPES)
 
 
 @pytest.mark.parametrize(("behaviour", "shape"), named(ALWAYS))
