@@ -36,13 +36,18 @@ def desk(running: Running, tmp_path: Path) -> Desk:
 
 
 KILLED = """
-import os, signal, time
+import fcntl, os, signal, termios, time
 from swell import FlowSpec, step
+
+def is_read(pipe):
+    return not any(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))
 
 class KilledFlow(FlowSpec):
     @step
     def start(self):
-        print("the last words")
+        print("the last words", flush=True)
+        while not is_read(1):
+            time.sleep(0.01)
         time.sleep(0.3)  # a container is not killed within microseconds of its last line
         os.kill(os.getppid(), signal.SIGKILL)
         signal.pause()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import NamedTuple
 
 import pytest
 
@@ -32,18 +33,31 @@ class SizesFlow(FlowSpec):
 """
 
 
+class TwoRuns(NamedTuple):
+    """Their place, and what each of them said."""
+
+    place: Place
+    first: str
+    second: str
+
+
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """Two runs, the second resumed, and the last resumed whole."""
+def two_runs(tmp_path_factory: pytest.TempPathFactory) -> TwoRuns:
     place = Place(tmp_path_factory.mktemp("usage"))
     place.write(FLOW)
-    return place
+    return TwoRuns(place, place.call("run").stdout, place.call("run").stdout)
+
+
+@pytest.fixture
+def place(two_runs: TwoRuns) -> Place:
+    """With run 1, and run 2 that was sized by it."""
+    return two_runs.place
 
 
 def test_a_run_is_sized_by_the_one_before_says_so_once_and_is_refused_where_that_is_too_much(
-    place: Place,
+    two_runs: TwoRuns,
 ) -> None:
-    first, second = place.call("run").stdout, place.call("run").stdout
+    place, first, second = two_runs
     assert "work: memory=auto finds no measured run yet" in first
     assert second.count("work: memory=auto → ") == 1
     assert "MB, from 2 attempts of 1 run." in second
@@ -53,7 +67,7 @@ def test_a_run_is_sized_by_the_one_before_says_so_once_and_is_refused_where_that
     assert work["advice"] == {"memory_mb": None, "cpu": None}
     assert start["asked"]["memory_mb"] == 6000
     assert start["wasted_memory"] > 0.9
-    told = place.call("usage").stdout
+    told = place.call("usage", "2").stdout
     line = f"asked 6,000 MB, peak {start['memory_mb']['max']:,.0f} MB"
     assert f"start: {line}; `@resources(memory={start['advice']['memory_mb']})` would do." in told
     assert "work:" not in told
@@ -66,8 +80,9 @@ def test_a_run_is_sized_by_the_one_before_says_so_once_and_is_refused_where_that
 
 
 def test_a_run_in_which_no_task_ran_names_the_one_that_has_the_numbers(place: Place) -> None:
-    place.call("resume", "--origin-run-id", "2")
-    said = place.call("usage", "3", code=1).stderr
+    said = place.call("resume", "--origin-run-id", "2").stdout
+    number = said.partition("Run ")[2].split()[0]
+    said = place.call("usage", number, code=1).stderr
     assert "taken over from run 2: none ran in it" in said
     assert "usage 2." in said
 
