@@ -112,9 +112,9 @@ class Rehearsal:
     def listed(self, *words: str) -> list[dict[str, Any]]:
         return list(json.loads(self.type("batch", "list", "--json", *words).stdout))
 
-    def hold(self) -> subprocess.Popen[bytes]:
-        """A run whose foreach holds all vCPUs, and two of its tasks wait."""
-        driver = self.drive("--with", "batch:memory=200")
+    def hold(self, queue: str = "swell") -> subprocess.Popen[bytes]:
+        """A run whose foreach holds all vCPUs of a queue, and two of its tasks wait."""
+        driver = self.drive("--with", f"batch:memory=200,queue={queue}")
         until(lambda: self.said.count("] holding") == 4)
         return driver
 
@@ -154,11 +154,12 @@ def rehearsal(running: Running, tmp_path: Path) -> Iterator[Rehearsal]:
 
 @pytest.fixture(scope="module")
 def held(running: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
-    """One with a run that holds all vCPUs, for tests that leave it as it is."""
+    """One with a run that tests leave as it is; it holds the vCPUs of a queue of its own, so
+    that it is in no other test's way, whichever of them comes first."""
     folder = tmp_path_factory.mktemp("held")
     (folder / "flow.py").write_text(FLOW)
     found = Rehearsal(running, folder)
-    found.hold()
+    found.hold(queue="spot")
     yield found
     found.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pickle
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from swell.metastore.sqlite import open_metastore
+from swell.model.ids import RunId
 from tests.e2e.looked_at import SCRIPT, look, make_runs, swell
 from tests.e2e.terminal import python, run
 
@@ -308,10 +311,23 @@ def test_following_a_task_that_fails_ends_with_its_last_attempt_not_with_the_run
     assert following.returncode == 0
 
 
+def is_on_record(folder: Path) -> bool:
+    """Whether the store knows that the task has begun and what it printed: what a driver shows
+    it shows before it writes it down."""
+    store = open_metastore(str(folder / ".swell" / "metadata.db"), read_only=True)
+    with contextlib.closing(store):
+        attempts = store.attempts(RunId("WaitsFlow", 1))
+    has_begun = any(one.step == "start" and one.started_at for one in attempts)
+    return has_begun and swell(folder, "logs", "WaitsFlow/1/start").stdout == "up\n"
+
+
 def test_a_run_whose_driver_was_killed_is_lost_and_says_how_to_go_on(tmp_path: Path) -> None:
     (tmp_path / "waits.py").write_text(WAITS)
     with start(tmp_path, "waits.py", "run") as running:
         wait_for("up", running)
+        deadline = time.monotonic() + 60
+        while not is_on_record(tmp_path):
+            assert time.monotonic() < deadline
         running.kill()
         # Its tasks hold the pipe too: it closes when they are gone.
         running.communicate(timeout=60)
