@@ -10,9 +10,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 
-import msgspec
-
 from swell.compute.channel import Begin, Begun, Ended, Kill, SetUp, ToKeeper, driver_end
+from swell.compute.flight import Flight, evidence_of
 from swell.compute.given import given_to
 from swell.compute.keeper_link import KeeperLink
 from swell.compute.kernel import (
@@ -23,7 +22,7 @@ from swell.compute.kernel import (
 )
 from swell.compute.lanes import Chunk, DriverLane, open_lane
 from swell.compute.lost import all_lost, no_script
-from swell.compute.oom_watch import OomCounter, is_oom_victim
+from swell.compute.oom_watch import OomCounter
 from swell.compute.output import OutputSink, TaskOutput
 from swell.compute.pack_in_flight import PackInFlight
 from swell.compute.pack_lane import Tell, read_pack, read_rest
@@ -44,29 +43,11 @@ CANCEL_GRACE_S = 5.0
 NO_SIGN_OF_LIFE_S = 5.0
 """A forked attempt that has not reached its step by then hangs, and is run afresh."""
 _TICK_MS = 200
-_CLOCKS_APART_S = 5.0
-"""The kernel stamps its log by a clock of its own."""
 _PACK_READ_MS = 10
 """How often what packs leave is read: by the dozen, or each task would wake this thread up."""
 _MARK_BYTES = 16
 _LONG_S = 0.2
 """A member of a pack that runs longer is reported as RUNNING before it ends."""
-
-
-class _Flight(msgspec.Struct):
-    """One attempt that was handed to the keeper, or a pack of them; then ``launch`` is the
-    first member's."""
-
-    launch: Launch
-    lane: DriverLane
-    begun_at: float
-    fresh: bool
-    pid: int | None = None
-    ended_by: str | None = None
-    kill_at: float | None = None
-    begun_s: float = 0.0
-    oom_kills: int | None = None
-    pack: PackInFlight | None = None
 
 
 class LocalBackend:
@@ -101,14 +82,14 @@ class LocalBackend:
         self._clock = clock
         self._channel = driver_end(keeper.control)
         self._lock = threading.Lock()
-        self._flights: dict[int, _Flight] = {}
+        self._flights: dict[int, Flight] = {}
         self._lane_of: dict[JobId, int] = {}
         self._free: deque[DriverLane] = deque()
         self._lanes_made = 0
         self._poller = select.poll()
         self._lane_of_fd: dict[int, DriverLane] = {}
         self._report: Report = lambda updates: None
-        self._packs: dict[int, _Flight] = {}
+        self._packs: dict[int, Flight] = {}
         self._closing = False
         self._unsent = False
         self._own_children = children_of(os.getpid()) - {keeper.pid}
@@ -147,7 +128,7 @@ class LocalBackend:
             return
         self._keeper.life.clear(lane.number)
         now = self._clock()
-        flight = _Flight(
+        flight = Flight(
             launch=launch,
             lane=lane,
             begun_at=now,
@@ -255,7 +236,7 @@ class LocalBackend:
     def _wake(self) -> None:
         os.write(self._waker_write, b"x")
 
-    def _kill(self, flight: _Flight, number: signal.Signals) -> None:
+    def _kill(self, flight: Flight, number: signal.Signals) -> None:
         if flight.pid is None:
             return  # begun, but its pid has not come yet: _note_begun sends it on
         self._post(Kill(flight.lane.number, flight.pid, number))
@@ -350,27 +331,11 @@ class LocalBackend:
             )
         ]
 
-    def _evidence_of(self, ended: Ended, flight: _Flight) -> Evidence:
-        status = ended.status
-        number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
-        before = flight.oom_kills
-        self._oom_kills = now = self._oom_counter.count()
-        was_victim = None
-        if number == signal.SIGKILL and flight.ended_by is None and not ended.oom_kills:
-            was_victim = is_oom_victim(ended.pid, flight.begun_s - _CLOCKS_APART_S)
-        return Evidence(
-            exit_code=os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
-            signal=number,
-            ended_by=flight.ended_by,
-            oom_kills=ended.oom_kills,
-            oom_kills_around=None if before is None or now is None else now - before,
-            was_oom_victim=was_victim,
-            memory_limit_mb=ended.usage.memory_limit_mb,
-            peak_memory_mb=ended.usage.peak_memory_mb,
-            time_limit_s=flight.launch.timeout_s,
-        )
+    def _evidence_of(self, ended: Ended, flight: Flight) -> Evidence:
+        self._oom_kills = self._oom_counter.count()
+        return evidence_of(ended, flight, self._oom_kills)
 
-    def _let_go(self, flight: _Flight, jobs: Collection[JobId], *, is_shared: bool) -> None:
+    def _let_go(self, flight: Flight, jobs: Collection[JobId], *, is_shared: bool) -> None:
         del self._flights[flight.lane.number]
         for job in jobs:
             self._lane_of.pop(job, None)
@@ -381,12 +346,12 @@ class LocalBackend:
 
     # --- packs ---------------------------------------------------------------
 
-    def _read_pack(self, flight: _Flight, pack: PackInFlight) -> list[JobUpdate]:
+    def _read_pack(self, flight: Flight, pack: PackInFlight) -> list[JobUpdate]:
         """What the members of a pack have left since the last time."""
         begun_at = self._keeper.life.began_at(flight.lane.number) or flight.begun_at
         return read_pack(pack, flight.lane, begun_at, flight.pid, self._teller(flight, pack))
 
-    def _teller(self, flight: _Flight, pack: PackInFlight) -> Tell:
+    def _teller(self, flight: Flight, pack: PackInFlight) -> Tell:
         now = self._clock()
 
         def tell(member: int, stream: str, data: bytes) -> None:
@@ -394,9 +359,7 @@ class LocalBackend:
 
         return tell
 
-    def _note_pack_ended(
-        self, flight: _Flight, pack: PackInFlight, ended: Ended
-    ) -> list[JobUpdate]:
+    def _note_pack_ended(self, flight: Flight, pack: PackInFlight, ended: Ended) -> list[JobUpdate]:
         updates = self._read_pack(flight, pack)
         updates += read_rest(pack, flight.lane, ended.at, ended.pid, self._teller(flight, pack))
         begun = self._keeper.life.member(flight.lane.number)
@@ -414,7 +377,7 @@ class LocalBackend:
             ended.at, evidence, ended.usage, begun=begun, ended_well=ended_well
         )
 
-    def _watch_pack(self, flight: _Flight, pack: PackInFlight, now: float) -> list[JobUpdate]:
+    def _watch_pack(self, flight: Flight, pack: PackInFlight, now: float) -> list[JobUpdate]:
         """RUNNING for a member that lasts; ends the process for one that lasts too long."""
         member = self._keeper.life.member(flight.lane.number)
         began_at = self._keeper.life.began_at(flight.lane.number)
@@ -426,7 +389,7 @@ class LocalBackend:
             self._end(flight, "timeout", now)
         return pack.announce(member, began_at, flight.pid) if now - began_at > _LONG_S else []
 
-    def _flush(self, flight: _Flight, chunks: list[Chunk], now: float) -> None:
+    def _flush(self, flight: Flight, chunks: list[Chunk], now: float) -> None:
         for chunk in chunks:
             self._sink(TaskOutput(flight.launch, flight.pid, chunk.stream, chunk.data, now))
 
@@ -456,7 +419,7 @@ class LocalBackend:
                     self._end(flight, "timeout", now)
         self._report_some(updates)
 
-    def _end(self, flight: _Flight, why: str, now: float) -> None:
+    def _end(self, flight: Flight, why: str, now: float) -> None:
         flight.ended_by = why
         flight.kill_at = now
         self._kill(flight, signal.SIGKILL)
