@@ -43,9 +43,10 @@ class RetryDecorator(StepDecorator):
         self._wait_s()
         self._backoff()
         on, growth, most = self._on(), self._growth(), self._most_mb()
+        more = growth if growth != 1 else None  # 1 asks for no second run
         pointless = [
             f"{argument}={self.attributes[argument]!r}"
-            for argument, value in (("on", on), ("memory_growth", growth), ("max_memory", most))
+            for argument, value in (("on", on), ("memory_growth", more), ("max_memory", most))
             if value
         ]
         if pointless and not times:

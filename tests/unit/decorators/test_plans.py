@@ -277,6 +277,11 @@ WRONG_RETRIES = [
 ]
 
 
+def test_no_retry_and_no_growth_go_together():
+    plan = plan_of(retry(times=0, memory_growth=1))
+    assert (plan.attempts, plan.uncounted_attempts, plan.memory_growth) == (1, 0, 1)
+
+
 @pytest.mark.parametrize(("arguments", "said"), WRONG_RETRIES)
 def test_a_retry_that_cannot_be_is_refused_with_its_values_and_a_remedy(arguments, said):
     with pytest.raises(FlowError) as refused:
