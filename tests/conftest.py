@@ -28,11 +28,16 @@ settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def closed_terminals_are_heard() -> Iterator[None]:
-    """Under nohup they are not, and what the tests start would inherit that."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+def signals_are_heard() -> Iterator[None]:
+    """Under nohup, and in the background of a shell, some are ignored, and what the tests start
+    would inherit that."""
+    before = {
+        signal.SIGHUP: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+        signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
+    }
     yield
-    signal.signal(signal.SIGHUP, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(autouse=True)

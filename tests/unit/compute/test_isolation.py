@@ -5,7 +5,6 @@ import importlib.util
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -279,60 +278,44 @@ USES = {
 FRESH_AFTER_USE = {"polars": "Polars", "duckdb": "DuckDB", "grpc": "gRPC", "cv2": "OpenCV"}
 
 
-class Forked(NamedTuple):
-    """What is chosen for a process and why; whether two tasks forked from it, if they were,
-    could use its library."""
+@pytest.mark.parametrize("library", [pytest.param(name, marks=needs(name)) for name in USES])
+def test_a_forked_task_can_use_what_the_script_only_imported(tmp_path, library):
+    set_up, use = USES[library]
 
-    kind: str
-    why: str
-    worked: bool
+    kind, why, again = inspect_and_fork(tmp_path, set_up.splitlines()[0], f"{set_up}\n{use}")
 
-
-class Tried(NamedTuple):
-    """A process when it had imported a library, and when it had used it too."""
-
-    library: str
-    imported: Forked
-    used: Forked
+    assert kind == "fork", why
+    assert again
 
 
-@pytest.fixture(scope="module", params=[pytest.param(name, marks=needs(name)) for name in USES])
-def tried(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Tried:
-    """One process for both, as some libraries take seconds to import."""
-    set_up, use = USES[request.param]
-    script = tmp_path_factory.mktemp("tried") / "script.py"
+@pytest.mark.parametrize("library", [pytest.param(name, marks=needs(name)) for name in USES])
+def test_a_forked_task_can_use_what_the_script_used_or_else_is_not_forked(tmp_path, library):
+    set_up, use = USES[library]
+
+    kind, why, again = inspect_and_fork(tmp_path, f"{set_up}\n{use}", use)
+
+    if library in FRESH_AFTER_USE:
+        assert kind == "fresh"
+        assert FRESH_AFTER_USE[library] in why
+    else:
+        assert kind == "fork", why
+        assert again
+
+
+def inspect_and_fork(tmp_path: Path, body: str, use: str) -> tuple[str, str, bool]:
+    """Isolation.kind and .why after ``body``; whether two forked tasks could then ``use``."""
+    script = tmp_path / "script.py"
     script.write_text(
         f"import sys; sys.path.insert(0, {str(PRELUDE)!r})\n"
         "from forking_script import fork_tasks\n"
-        f"{set_up.splitlines()[0]}\n"
+        f"{body}\n"
         "import os\n"
         "from swell.compute.isolation import choose_isolation\n"
         "from swell.compute.process_facts import inspect_process\n"
-        "def look_and_fork(task):\n"
-        "    chosen = choose_isolation('auto', inspect_process())\n"
-        "    def run():\n        exec(task, globals())\n        return True\n"
-        "    worked = chosen.kind == 'fork' and fork_tasks(run, run) == [True, True]\n"
-        "    print((chosen.kind, chosen.why, worked), flush=True)\n"
-        f"look_and_fork({set_up + chr(10) + use!r})\n"
-        f"{set_up}\n{use}\n"
-        f"look_and_fork({use!r})\n"
+        "chosen = choose_isolation('auto', inspect_process())\n"
+        f"def again():\n    exec({use!r}, globals())\n    return True\n"
+        "worked = chosen.kind == 'fork' and fork_tasks(again, again) == [True, True]\n"
+        "print((chosen.kind, chosen.why, worked), flush=True)\n"
         "os._exit(0)\n"
     )
-    imported, used = execute(script).splitlines()[-2:]
-    return Tried(
-        request.param, Forked(*ast.literal_eval(imported)), Forked(*ast.literal_eval(used))
-    )
-
-
-def test_a_forked_task_can_use_what_the_script_only_imported(tried):
-    assert tried.imported.kind == "fork", tried.imported.why
-    assert tried.imported.worked
-
-
-def test_a_forked_task_can_use_what_the_script_used_or_else_is_not_forked(tried):
-    if tried.library in FRESH_AFTER_USE:
-        assert tried.used.kind == "fresh"
-        assert FRESH_AFTER_USE[tried.library] in tried.used.why
-    else:
-        assert tried.used.kind == "fork", tried.used.why
-        assert tried.used.worked
+    return ast.literal_eval(execute(script).splitlines()[-1])
