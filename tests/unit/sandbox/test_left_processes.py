@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -45,7 +46,7 @@ def test_another_process_that_has_its_number_by_now_is_left_alone(tmp_path, proc
 
 
 def test_a_job_that_was_left_is_known_by_the_folder_that_its_variables_name(tmp_path, process):
-    environ = {"PATH": "/usr/bin:/bin", "TMPDIR": f"{tmp_path}/work/jobs/3"}
+    environ = {**os.environ, "TMPDIR": str(tmp_path / "work" / "jobs" / "3")}
     with subprocess.Popen(["sleep", "1000"], env=environ) as job:
         # Until it is that program its variables are still ours.
         while b"sleep" not in Path(f"/proc/{job.pid}/cmdline").read_bytes():
